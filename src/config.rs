@@ -1,0 +1,164 @@
+//! Every limit and every timeout, each with its unit and the reason for its value.
+//!
+//! A limit that a user may want to change is a field of [`Limits`]; one that only a developer would is a constant.
+//! `config` stands on the ground: any room may take its limits from here.
+
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
+
+/// What the caller of [`Server`](crate::server::Server) chooses. What is beyond a bound is taken for the bound: one
+/// worker and one connection at least, and times from [`TIME_MIN`] to [`TIME_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Threads that serve connections.
+    pub workers: usize,
+    /// Connections held at a time, parked ones included.
+    pub connections_max: usize,
+    /// From the first byte of a request head to its last, however they drip.
+    pub head_timeout: Duration,
+    /// For a connection on which nothing is asked.
+    pub idle_timeout: Duration,
+    /// For a response no byte of which moves.
+    pub stall_timeout: Duration,
+    /// From the signal to the end, for the responses that are under way.
+    pub drain_timeout: Duration,
+}
+
+impl Limits {
+    /// What the command line has where nothing else is asked for: a worker per core, and the constants of this module.
+    pub fn recommended() -> Limits {
+        Limits {
+            workers: cores(),
+            connections_max: CONNECTIONS_MAX,
+            head_timeout: HEAD_TIMEOUT,
+            idle_timeout: IDLE_TIMEOUT,
+            stall_timeout: STALL_TIMEOUT,
+            drain_timeout: DRAIN_TIMEOUT,
+        }
+    }
+}
+
+impl Limits {
+    /// The same within the bounds.
+    pub fn clamped(self) -> Limits {
+        let time = |time: Duration| time.clamp(TIME_MIN, TIME_MAX);
+        Limits {
+            workers: self.workers.max(1),
+            connections_max: self.connections_max.max(1),
+            head_timeout: time(self.head_timeout),
+            idle_timeout: time(self.idle_timeout),
+            stall_timeout: time(self.stall_timeout),
+            drain_timeout: time(self.drain_timeout),
+        }
+    }
+}
+
+/// Below that, every connection would be late before its turn.
+pub const TIME_MIN: Duration = Duration::from_millis(1);
+
+/// Longer than a day is a slip of the finger, and sums of times stay far from any overflow.
+pub const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The cores this process may run on; one where that can't be told.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Each costs a slot of 32 bytes at start and less than 1 KiB when idle; ten thousand clients fit with room to spare.
+pub const CONNECTIONS_MAX: usize = 16_384;
+
+/// A phone on a bad line sends its head in well under that; a client that drips one gets no longer.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Browsers keep a connection for about a minute or two; parked, it costs no thread.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Time for a laptop lid or a tunnel, and not for a client that is gone.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What container runtimes wait between SIGTERM and SIGKILL.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// While draining, a quiet connection is kept until it has been quiet for so long: longer than a round trip on most
+/// networks, so that the request that was on its way when the signal came is answered; too short to be noticed.
+pub const DRAIN_GRACE: Duration = Duration::from_millis(250);
+
+/// Bytes of one request head, leading empty lines included. RFC 9112 §3 asks for at least 8,000 for its first line.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Field lines of one request head. Browsers send about 20, proxies add about 10.
+pub const FIELD_LINES_MAX: usize = 100;
+
+/// Empty lines before a request line. RFC 9112 §2.2 asks for at least one.
+pub const LEADING_EMPTY_LINES_MAX: usize = 4;
+
+/// Requests that one turn of a connection may answer before the others that are ready have theirs.
+pub const TURN_REQUESTS_MAX: usize = 16;
+
+/// Bytes that one turn of a connection may write before the others that are ready have theirs: about a millisecond's
+/// worth on loopback.
+pub const TURN_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often the kernel is asked what a client has taken of a response that waits for room; a stall is seen at most so
+/// much later.
+pub const STALL_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A worker keeps its output buffer from response to response, up to this size: small content and its head.
+pub const OUTPUT_BYTES_KEPT: usize = 80 * 1024;
+
+/// Content up to this many bytes is read and sent with its head in one write; beyond it, `sendfile` spares the copy.
+pub const INLINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// After an error, what the client still sends is read and thrown away for so long, so that it can read the answer.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// ... and up to so many bytes.
+pub const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+/// Connections waiting in the kernel to be accepted; the kernel lowers it to `net.core.somaxconn`.
+pub const BACKLOG: usize = 4096;
+
+/// Connections accepted in one go before the deadlines and the signals are looked at again.
+pub const ACCEPTS_PER_WAKE_MAX: usize = 64;
+
+/// How often deadlines are looked at: a passed deadline is acted on at most so much later.
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often they are looked at while draining, when somebody waits at a terminal.
+pub const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A connection that was made ready for its turn, and whose turn has not come by then, is looked at once more.
+/// No longer than the drain's grace, so that while draining it isn't hurried again at every sweep.
+pub const LOOK_AGAIN: Duration = DRAIN_GRACE;
+
+/// After the first failed `accept`, how long to leave it; it doubles with every further failure ...
+pub const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// ... up to this, so that those who wait are served within 2 s of the cause going away.
+pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// When there is no room and nobody idle, how long until it is looked again whether somebody has become idle.
+pub const ROOM_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections looked at to make room for one; each of these looks is one over all slots.
+pub const MAKE_ROOM_TRIES_MAX: usize = 8;
+
+/// Descriptors kept for what is not a connection: standard streams, listeners, the poller, logs.
+pub const DESCRIPTORS_RESERVED: u64 = 64;
+
+/// How long workers may take to leave once they are told to; one that a disk holds is left behind.
+pub const WORKERS_LEAVE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Log bytes that may wait for a slow sink, per sink: about ten thousand lines.
+pub const LOG_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long the end may wait for a slow log sink.
+pub const LOG_CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A file whose status changed less than this long ago has no validators: clocks of file systems tick in
+/// milliseconds, so that it could change again and look the same.
+pub const SETTLE_TIME: Duration = Duration::from_secs(2);
+
+/// Tries of an `openat2` that the kernel could not finish because of renames (`EAGAIN`).
+pub const OPEN_TRIES_MAX: usize = 3;

@@ -1,0 +1,180 @@
+//! A response is a value: a status, field lines and content; this room says how its head is written.
+//!
+//! *Invariants:* no byte that came from outside can end a field line: every name and value is checked where it enters
+//! ([`Response::field`]). The fields that frame the message are nobody's but
+//! [`Response::encode_head`]'s, so the head and what is sent behind it can't disagree.
+//!
+//! RFC 9110 §6.4 (content), §8.6 (Content-Length), §6.6.1 (Date); RFC 9112 §4 (status line), §6 (framing).
+//!
+//! The content's source is a type parameter: this wing knows stretches of bytes, `engine` knows that they lie in a file.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+
+use super::field_line::{self, FieldLine};
+use super::multipart::Multipart;
+use super::range::ByteRange;
+use super::status::Status;
+
+/// A whole response; `F` is what the engine sends file content from.
+#[derive(Debug)]
+pub struct Response<F> {
+    status: Status,
+    /// Field lines as on the wire, each ended by CRLF.
+    fields: Vec<u8>,
+    content: Content<F>,
+}
+
+/// What follows the head.
+#[derive(Debug)]
+pub enum Content<F> {
+    /// Nothing, and no length is announced: 204 and 304 (RFC 9110 §8.6).
+    None,
+    /// Bytes in memory.
+    Bytes(Cow<'static, [u8]>),
+    /// A stretch of the source: from offset `first`, `length` bytes.
+    Slice { source: F, first: u64, length: u64 },
+    /// Several stretches of it, each with a head of its own (RFC 9110 §14.6).
+    Multipart { source: F, parts: Multipart },
+}
+
+/// What the `Connection` field says of the connection after this response (RFC 9112 §9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionOption {
+    /// Nothing: HTTP/1.1 persists without a word.
+    Unsaid,
+    /// An HTTP/1.0 client asked for it and gets it.
+    KeepAlive,
+    /// This is the last response.
+    Close,
+}
+
+/// What is the same for every response of a moment: the time, and what the operator adds.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'s> {
+    /// The time of the response, as [`date::render`](super::date::render) writes it.
+    pub date: &'s [u8; 29],
+    /// Field lines for every response; a response's own line of the same name gives way to them.
+    pub extra: &'s [FieldLine],
+    pub connection: ConnectionOption,
+}
+
+impl<F> Response<F> {
+    /// A response without content.
+    pub fn empty(status: Status) -> Response<F> {
+        let content = if status.forbids_content() { Content::None } else { Content::Bytes(Cow::Borrowed(b"")) };
+        Response { status, fields: Vec::new(), content }
+    }
+
+    /// A line of plain text.
+    pub fn text(status: Status, text: impl Into<String>) -> Response<F> {
+        let mut text = text.into();
+        text.push('\n');
+        Response::empty(status)
+            .field("Content-Type", "text/plain; charset=utf-8")
+            .field("X-Content-Type-Options", "nosniff")
+            .content(Content::Bytes(Cow::Owned(text.into_bytes())))
+    }
+
+    /// An error, with a line that says what was wrong in words of this program, never of the client or the system.
+    pub fn error(status: Status, what: impl std::fmt::Display) -> Response<F> {
+        Response::text(status, format!("{} {}: {what}", status.code(), status.reason()))
+    }
+
+    /// Adds a field line.
+    ///
+    /// # Panics
+    /// When the name is no token, the value has a control byte, or the field is one that frames the message
+    /// (`Content-Length`, `Transfer-Encoding`, `Connection`, `Date` and their like): a mistake of the program. The
+    /// engine answers 500 for it. Check what comes from outside with [`FieldLine::new`] first.
+    pub fn field(mut self, name: &str, value: &str) -> Response<F> {
+        if let Err(fault) = field_line::check(name, value) {
+            panic!("a response can't have the field {name:?}: {fault}");
+        }
+        write_line(&mut self.fields, name, value);
+        self
+    }
+
+    /// Replaces the content. It is dropped where the status forbids any (RFC 9110 §15.3.5, §15.4.5).
+    pub fn content(mut self, content: Content<F>) -> Response<F> {
+        if !self.status.forbids_content() {
+            self.content = content;
+        }
+        self
+    }
+
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The response's parts, for who sends it.
+    pub fn into_content(self) -> Content<F> {
+        self.content
+    }
+
+    /// Appends the head, from the status line to the empty line, to `out`. A response to HEAD has the same head.
+    pub fn encode_head(&self, stamp: Stamp<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        write_decimal(out, u64::from(self.status.code()));
+        out.push(b' ');
+        out.extend_from_slice(self.status.reason().as_bytes());
+        out.extend_from_slice(b"\r\nDate: ");
+        out.extend_from_slice(stamp.date);
+        out.extend_from_slice(b"\r\n");
+        self.encode_fields(stamp.extra, out);
+        if let Some(length) = self.content.length() {
+            out.extend_from_slice(b"Content-Length: ");
+            write_decimal(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(match stamp.connection {
+            ConnectionOption::Unsaid => b"\r\n",
+            ConnectionOption::KeepAlive => b"Connection: keep-alive\r\n\r\n",
+            ConnectionOption::Close => b"Connection: close\r\n\r\n",
+        });
+    }
+
+    fn encode_fields(&self, extra: &[FieldLine], out: &mut Vec<u8>) {
+        if extra.is_empty() {
+            out.extend_from_slice(&self.fields);
+            return;
+        }
+        let gives_way = |line: &&[u8]| {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            extra.iter().any(|other| other.name().as_bytes().eq_ignore_ascii_case(name))
+        };
+        for line in self.fields.split_inclusive(|byte| *byte == b'\n').filter(|line| !gives_way(line)) {
+            out.extend_from_slice(line);
+        }
+        for line in extra {
+            write_line(out, line.name(), line.value());
+        }
+    }
+}
+
+impl<F> Content<F> {
+    /// Bytes on the wire, or that none are announced.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Content::None => None,
+            Content::Bytes(bytes) => Some(u64::try_from(bytes.len()).expect("a length fits 64 bits")),
+            Content::Slice { length, .. } => Some(*length),
+            Content::Multipart { parts, .. } => Some(parts.content_length()),
+        }
+    }
+
+    /// One byte range of the source.
+    pub fn range(source: F, range: ByteRange) -> Content<F> {
+        Content::Slice { source, first: range.first(), length: range.len() }
+    }
+}
+
+fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
+    for piece in [name, ": ", value, "\r\n"] {
+        out.extend_from_slice(piece.as_bytes());
+    }
+}
+
+fn write_decimal(out: &mut Vec<u8>, number: u64) {
+    write!(out, "{number}").expect("a Vec takes every byte");
+}

@@ -1,0 +1,17 @@
+//! The language, rule by rule: a file per room of `src/http`, a table per rule, a row per sentence.
+
+mod support;
+mod status;
+mod authority;
+mod target;
+mod framing;
+mod head;
+mod request;
+mod request_grammar;
+mod date;
+mod validator;
+mod media_type;
+mod precondition;
+mod range;
+mod multipart;
+mod field_line;

@@ -1,0 +1,237 @@
+//! Preconditions: RFC 9110 §13, every combination of a small space against an oracle.
+
+use millpond::http::method::Method;
+use millpond::http::precondition::{Verdict, evaluate};
+use millpond::http::validator::{EntityTag, Validators};
+use proptest::prelude::*;
+
+use crate::support::{seconds, with_fields};
+
+/// Last-Modified of the representation in these tests: the example of RFC 9110 §5.6.7.
+const CURRENT: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+
+fn settled() -> Validators {
+    Validators { etag: EntityTag::parse(b"\"now\""), last_modified: Some(seconds(784_111_777)) }
+}
+
+/// What the lines of an If-Match or If-None-Match amount to, said by the author of the row, not by a parser.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tags {
+    Absent,
+    Any,
+    /// The current tag is listed as a strong one.
+    CurrentStrongly,
+    /// It is listed, but as a weak one.
+    CurrentWeakly,
+    Others,
+    Unreadable,
+}
+
+const TAGS: [(Tags, &[&str]); 13] = [
+    (Tags::Absent, &[]),
+    (Tags::Any, &["*"]),
+    (Tags::CurrentStrongly, &[r#""now""#]),
+    (Tags::CurrentStrongly, &[r#""old", W/"now" , "now""#]),
+    (Tags::CurrentStrongly, &[r#""old""#, r#""older", "now""#]),
+    (Tags::CurrentWeakly, &[r#"W/"now""#]),
+    (Tags::CurrentWeakly, &[r#""old""#, r#"W/"now""#]),
+    (Tags::Others, &[r#""old", W/"older""#]),
+    (Tags::Others, &[r#""now,""#]),
+    (Tags::Others, &[""]),
+    (Tags::Unreadable, &["now"]),
+    (Tags::Unreadable, &[r#""now", *"#]),
+    (Tags::Unreadable, &["*", r#""now""#]),
+];
+
+/// What the lines of an If-Modified-Since or If-Unmodified-Since amount to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Date {
+    /// No line, or lines that the RFC has us ignore.
+    Nothing,
+    BeforeTheChange,
+    AtTheChange,
+    AfterTheChange,
+}
+
+const DATES: [(Date, &[&str]); 8] = [
+    (Date::Nothing, &[]),
+    (Date::Nothing, &["yesterday"]),
+    (Date::Nothing, &[LATER, LATER]),
+    (Date::Nothing, &["Sun, 06 Nov 1994 08:49:38 GMT, Sun, 06 Nov 1994 08:49:38 GMT"]),
+    (Date::BeforeTheChange, &[EARLIER]),
+    (Date::AtTheChange, &[CURRENT]),
+    (Date::AtTheChange, &["Sunday, 06-Nov-94 08:49:37 GMT"]),
+    (Date::AfterTheChange, &[LATER]),
+];
+
+const METHODS: [Method; 10] = [
+    Method::Get,
+    Method::Head,
+    Method::Options,
+    Method::Post,
+    Method::Put,
+    Method::Patch,
+    Method::Delete,
+    Method::Trace,
+    Method::Connect,
+    Method::Unknown,
+];
+
+/// RFC 9110 §13.2.2 as a recipe: one numbered step after another, with jumps, as it is printed there.
+fn oracle(
+    method: Method,
+    current: &Validators,
+    (if_match, if_unmodified_since): (Tags, Date),
+    (if_none_match, if_modified_since): (Tags, Date),
+) -> Verdict {
+    let has_tag = current.etag.is_some();
+    let has_date = current.last_modified.is_some();
+    let get_or_head = [Method::Get, Method::Head].contains(&method);
+    if [Method::Options, Method::Trace, Method::Connect, Method::Unknown].contains(&method) {
+        return Verdict::Proceed;
+    }
+    // 1.
+    if if_match != Tags::Absent && if_match != Tags::Any && !(has_tag && if_match == Tags::CurrentStrongly) {
+        return Verdict::Failed;
+    }
+    // 2.
+    if if_match == Tags::Absent && has_date && if_unmodified_since == Date::BeforeTheChange {
+        return Verdict::Failed;
+    }
+    // 3.
+    if if_none_match != Tags::Absent {
+        let listed = has_tag && (if_none_match == Tags::CurrentStrongly || if_none_match == Tags::CurrentWeakly);
+        if !listed && if_none_match != Tags::Any {
+            return Verdict::Proceed;
+        }
+        return if get_or_head { Verdict::NotModified } else { Verdict::Failed };
+    }
+    // 4.
+    if get_or_head && has_date && [Date::AtTheChange, Date::AfterTheChange].contains(&if_modified_since) {
+        return Verdict::NotModified;
+    }
+    // 5 is the business of ranges; 6.
+    Verdict::Proceed
+}
+
+#[test]
+fn every_combination_of_fields_methods_and_validators_agrees_with_the_oracle() {
+    let representations = [
+        settled(),
+        Validators::NONE,
+        Validators { last_modified: None, ..settled() },
+        Validators { etag: None, ..settled() },
+    ];
+    let mut counts = [0_u32; 3];
+    for (if_match, if_match_lines) in TAGS {
+        for (if_unmodified_since, if_unmodified_since_lines) in DATES {
+            for (if_none_match, if_none_match_lines) in TAGS {
+                for (if_modified_since, if_modified_since_lines) in DATES {
+                    // In an order that is not the RFC's, so that a reader of the first condition found would fail.
+                    let head: Vec<(&str, &[u8])> = [
+                        ("IF-MODIFIED-SINCE", if_modified_since_lines),
+                        ("if-none-match", if_none_match_lines),
+                        ("If-Unmodified-Since", if_unmodified_since_lines),
+                        ("If-Match", if_match_lines),
+                    ]
+                    .into_iter()
+                    .flat_map(|(name, lines)| lines.iter().map(move |line| (name, line.as_bytes())))
+                    .collect();
+                    for current in &representations {
+                        for method in METHODS {
+                            let verdict = with_fields(&head, |fields| evaluate(method, fields, current));
+                            let expected = oracle(
+                                method,
+                                current,
+                                (if_match, if_unmodified_since),
+                                (if_none_match, if_modified_since),
+                            );
+                            assert_eq!(verdict, expected, "{method:?} of {current:?} with {head:?}");
+                            counts[match verdict {
+                                Verdict::Proceed => 0,
+                                Verdict::NotModified => 1,
+                                Verdict::Failed => 2,
+                            }] += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 5_000), "the space reaches every verdict often: {counts:?}");
+}
+
+/// The conditional field lines of a head: names and values.
+type Lines = &'static [(&'static str, &'static str)];
+
+#[test]
+fn the_rules_of_rfc_9110_one_by_one() {
+    use Method::{Get, Head, Options, Put};
+    use Verdict::{Failed, NotModified, Proceed};
+    let table: [(&str, Method, Lines, Verdict); 26] = [
+        ("no condition", Get, &[], Proceed),
+        ("13.1.1 If-Match with the current tag", Get, &[("If-Match", r#""now""#)], Proceed),
+        ("13.1.1 If-Match with another", Get, &[("If-Match", r#""old""#)], Failed),
+        ("13.1.1 If-Match compares strongly", Get, &[("If-Match", r#"W/"now""#)], Failed),
+        ("13.1.1 If-Match: * needs existence only", Get, &[("If-Match", "*")], Proceed),
+        ("13.1.1 If-Match that can't be read", Get, &[("If-Match", "now")], Failed),
+        ("13.1.2 If-None-Match with the current tag", Get, &[("If-None-Match", r#""now""#)], NotModified),
+        ("13.1.2 the same to HEAD", Head, &[("If-None-Match", r#""now""#)], NotModified),
+        ("13.1.2 the same to another method", Put, &[("If-None-Match", r#""now""#)], Failed),
+        ("13.1.2 If-None-Match compares weakly", Get, &[("If-None-Match", r#"W/"now""#)], NotModified),
+        ("13.1.2 If-None-Match with another", Get, &[("If-None-Match", r#""old""#)], Proceed),
+        ("13.1.2 If-None-Match: * asks for absence", Get, &[("If-None-Match", "*")], NotModified),
+        ("13.1.2 and so a PUT fails", Put, &[("If-None-Match", "*")], Failed),
+        ("13.1.2 If-None-Match that can't be read", Get, &[("If-None-Match", "now")], Proceed),
+        ("13.1.3 If-Modified-Since the change", Get, &[("If-Modified-Since", CURRENT)], NotModified),
+        ("13.1.3 before the change", Get, &[("If-Modified-Since", EARLIER)], Proceed),
+        ("13.1.3 after the change", Head, &[("If-Modified-Since", LATER)], NotModified),
+        ("13.1.3 ignored by other methods", Put, &[("If-Modified-Since", LATER)], Proceed),
+        (
+            "13.1.3 ignored beside If-None-Match",
+            Get,
+            &[("If-Modified-Since", LATER), ("If-None-Match", "\"old\"")],
+            Proceed,
+        ),
+        (
+            "13.1.3 even beside one that can't be read",
+            Get,
+            &[("If-Modified-Since", LATER), ("If-None-Match", "now")],
+            Proceed,
+        ),
+        ("13.1.4 If-Unmodified-Since the change", Get, &[("If-Unmodified-Since", CURRENT)], Proceed),
+        ("13.1.4 before the change", Get, &[("If-Unmodified-Since", EARLIER)], Failed),
+        ("13.1.4 ignored beside If-Match", Get, &[("If-Unmodified-Since", EARLIER), ("If-Match", "\"now\"")], Proceed),
+        ("13.2.1 no condition counts for OPTIONS", Options, &[("If-Match", r#""old""#)], Proceed),
+        (
+            "13.2.2 a failed If-Match comes before a 304",
+            Get,
+            &[("If-None-Match", r#""now""#), ("If-Match", r#""old""#)],
+            Failed,
+        ),
+        (
+            "13.2.2 a passed If-Match goes on to the 304",
+            Get,
+            &[("If-None-Match", r#""now""#), ("If-Match", r#""now""#)],
+            NotModified,
+        ),
+    ];
+    for (rule, method, lines, expected) in table {
+        let head: Vec<(&str, &[u8])> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        with_fields(&head, |fields| assert_eq!(evaluate(method, fields, &settled()), expected, "{rule}"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic_or_give_a_304(value: Vec<u8>) {
+        prop_assume!(value.trim_ascii() != b"*");
+        for name in ["If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"] {
+            let verdict = with_fields(&[(name, &value)], |fields| evaluate(Method::Get, fields, &settled()));
+            let expected = if name == "If-Match" { Verdict::Failed } else { Verdict::Proceed };
+            prop_assert_eq!(verdict, expected);
+        }
+    }
+}

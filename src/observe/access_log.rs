@@ -1,0 +1,205 @@
+//! One line per response: who asked, when, for what, and what came of it.
+//!
+//! *Invariants:* whatever a client sends, a line has no control byte but the line end that we write, no byte from 0x80
+//! up, and no quotation mark or backslash of the client's that is not escaped: a client can neither forge a line nor
+//! speak to the operator's terminal. A line's length is bounded whatever the client sent.
+//!
+//! *Secrets:* the query of the target and whatever follows the path in a referer are left out, for tokens and passwords
+//! live there. No other field of the request is logged but the user agent.
+//!
+//! The formats are those of Apache httpd, "common" and "combined", which every log reader knows. They show a response of
+//! zero bytes as `-`. Times are UTC: a local time needs a table of time zones and is ambiguous once a year.
+//!
+//! A line is rendered in three pieces because its outcome comes last and the request is gone by then: the pieces
+//! [before](Entry::render_before) and [after](Entry::render_after) the outcome are kept as bytes with the response, and
+//! [`render_outcome`] goes between them when it has been sent.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::log_queue::{Closed, LogQueue};
+use crate::http::date;
+use crate::http::field::Fields;
+use crate::http::status::Status;
+
+/// Which fields a line has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Address, time, request line, status, bytes.
+    Common,
+    /// The same, then referer and user agent.
+    Combined,
+}
+
+/// The log of one server: a format, and the queue that the lines go into.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    format: Format,
+    queue: LogQueue,
+}
+
+/// A line whose outcome is not known yet. It goes with the response.
+#[derive(Debug)]
+pub struct Record {
+    line: Vec<u8>,
+    /// Where the outcome goes.
+    outcome_at: usize,
+}
+
+impl AccessLog {
+    pub fn new(format: Format, queue: LogQueue) -> AccessLog {
+        AccessLog { format, queue }
+    }
+
+    /// Renders what is known of a line when the response begins.
+    pub fn begin(&self, entry: &Entry<'_>) -> Record {
+        let mut line = Vec::with_capacity(LINE_BYTES_USUAL);
+        entry.render_before(&mut line);
+        let outcome_at = line.len();
+        entry.render_after(self.format, &mut line);
+        Record { line, outcome_at }
+    }
+
+    /// Queues the line, now that it is known how many bytes of content have been sent.
+    pub fn finish(&self, record: Record, status: Status, content_bytes: u64) {
+        let Record { mut line, outcome_at } = record;
+        let after = line.split_off(outcome_at);
+        render_outcome(status.code(), content_bytes, &mut line);
+        line.extend_from_slice(&after);
+        self.queue.push(&line);
+    }
+
+    /// Lines dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+
+    /// As [`LogQueue::close`].
+    pub fn close(&self, timeout: Duration) -> Closed {
+        self.queue.close(timeout)
+    }
+
+    pub fn queue(&self) -> &LogQueue {
+        &self.queue
+    }
+}
+
+/// Most lines fit into that many bytes, so that one request for memory does.
+const LINE_BYTES_USUAL: usize = 256;
+
+/// What a line says of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'e> {
+    pub peer: IpAddr,
+    pub received: SystemTime,
+    /// As it came, without its line end; whatever there is of it where no head could be read.
+    pub request_line: &'e [u8],
+    pub referer: Option<&'e [u8]>,
+    pub user_agent: Option<&'e [u8]>,
+}
+
+/// Bytes copied from each thing that a client sent: as much as most servers and proxies take of a request line by
+/// default or more, and little enough that no client can fill the log queue with a few requests.
+pub const COPIED_BYTES_MAX: usize = 4 * 1024;
+
+impl<'e> Entry<'e> {
+    /// A line about a request; without fields where no head could be read.
+    pub fn new(peer: IpAddr, received: SystemTime, request_line: &'e [u8], fields: Option<Fields<'e>>) -> Entry<'e> {
+        let first = |name| fields.and_then(|fields| fields.first(name));
+        Entry { peer, received, request_line, referer: first("referer"), user_agent: first("user-agent") }
+    }
+}
+
+impl Entry<'_> {
+    /// Appends the line up to the outcome: `127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] "GET /a HTTP/1.1" `.
+    pub fn render_before(&self, out: &mut Vec<u8>) {
+        // An IPv4 client of a socket for both families is shown as what it is, so that one address has one spelling.
+        write!(out, "{}", self.peer.to_canonical()).expect("a Vec takes every byte");
+        // Who the client is by identd (never asked) and by authentication (there is none).
+        out.extend_from_slice(b" - - [");
+        out.extend_from_slice(&date::render_common_log(self.received));
+        out.extend_from_slice(b"] ");
+        let RequestLine { head, version } = without_query(self.request_line);
+        render_quoted(&[head, version], out);
+        out.push(b' ');
+    }
+
+    /// Appends the line from the outcome to its end: a line end, or ` "referer" "agent"` and a line end.
+    pub fn render_after(&self, format: Format, out: &mut Vec<u8>) {
+        match format {
+            Format::Common => {}
+            Format::Combined => {
+                out.push(b' ');
+                render_quoted(&[self.referer.map_or(b"".as_slice(), without_secrets)], out);
+                out.push(b' ');
+                render_quoted(&[self.user_agent.unwrap_or_default()], out);
+            }
+        }
+        out.push(b'\n');
+    }
+}
+
+/// Appends the outcome: `200 1234`, or `304 -` where no byte of content was sent.
+pub fn render_outcome(status: u16, content_bytes: u64, out: &mut Vec<u8>) {
+    match content_bytes {
+        0 => write!(out, "{status} -"),
+        _ => write!(out, "{status} {content_bytes}"),
+    }
+    .expect("a Vec takes every byte");
+}
+
+/// A request line that has lost its query.
+struct RequestLine<'l> {
+    /// Method and path.
+    head: &'l [u8],
+    /// With the blank before it; empty where none can be told from the query.
+    version: &'l [u8],
+}
+
+/// Leaves out what stands between the first `?` and the version. A query may have a blank in it, by mistake or by
+/// malice, so the version is what the *last* blank is followed by; and if that isn't a version, it may be a secret.
+fn without_query(line: &[u8]) -> RequestLine<'_> {
+    let Some(query) = line.iter().position(|byte| *byte == b'?') else {
+        return RequestLine { head: line, version: b"" };
+    };
+    let (head, rest) = line.split_at(query);
+    let version = rest.iter().rposition(|byte| *byte == b' ').map_or(b"".as_slice(), |blank| &rest[blank..]);
+    RequestLine { head, version: if version.starts_with(b" HTTP/") { version } else { b"" } }
+}
+
+/// Leaves out a referer's query and fragment: a page of ours names its own query as the referer of all it loads.
+fn without_secrets(referer: &[u8]) -> &[u8] {
+    referer.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
+}
+
+/// Appends the pieces as one quoted string; `"-"` where there is nothing to quote.
+fn render_quoted(pieces: &[&[u8]], out: &mut Vec<u8>) {
+    out.push(b'"');
+    if pieces.iter().all(|piece| piece.is_empty()) {
+        out.push(b'-');
+    }
+    for piece in pieces {
+        escape(&piece[..piece.len().min(COPIED_BYTES_MAX)], out);
+    }
+    out.push(b'"');
+}
+
+/// Appends bytes that came from outside. Stretches of harmless bytes, which is nearly always all of it, are copied whole.
+fn escape(mut bytes: &[u8], out: &mut Vec<u8>) {
+    while let Some(at) = bytes.iter().position(|byte| !is_harmless(*byte)) {
+        out.extend_from_slice(&bytes[..at]);
+        match bytes[at] {
+            byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
+            byte => write!(out, "\\x{byte:02x}").expect("a Vec takes every byte"),
+        }
+        bytes = &bytes[at + 1..];
+    }
+    out.extend_from_slice(bytes);
+}
+
+/// Printable ASCII, the two that quoting itself needs excepted. From 0x80 up there are C1 control characters, in UTF-8
+/// and in older encodings, that terminals obey.
+fn is_harmless(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}

@@ -1,0 +1,10 @@
+//! What the server tells about itself: one line per response, and diagnostics, neither of which may slow it down.
+//!
+//! Reading order: what a line of the access log says ([`access_log`], pure), and how lines of any kind get out
+//! ([`log_queue`]: bytes in a bounded buffer, and one thread that writes them).
+//!
+//! *Architecture invariant:* nothing here is ever waited for by a worker. What does not fit is dropped whole, counted,
+//! and said; the server goes on.
+
+pub mod access_log;
+pub mod log_queue;

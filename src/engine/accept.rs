@@ -1,0 +1,240 @@
+//! The accept loop: lets connections in, looks at the clock, and hears the call to drain. It is the main thread.
+//!
+//! *Invariants:* no error of `accept` ends the loop, and none makes it spin: what concerns one connection is passed over,
+//! what concerns the process (out of descriptors, out of memory) makes it pause, longer each time up to
+//! [`ACCEPT_PAUSE_MAX`](config::ACCEPT_PAUSE_MAX). At the limit of connections the one that has been idle longest makes
+//! room; if none is idle, accepting pauses until one leaves. Meanwhile clients wait in the kernel's queue.
+//!
+//! It waits in one `poll` for the listeners, for the drain, for a departure if it needs one, and for the next sweep.
+//! A blocking `accept` would hear nothing else: handlers are installed with `SA_RESTART`.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{self, SocketFlags};
+
+use super::connection::Connection;
+use super::desk::Desk;
+use super::drain::{self, Drained};
+use super::poller::Interest;
+use super::pond::{Kind, Wait};
+use super::transfer::Socket;
+use super::worker::{Mill, Workers};
+use super::{Handler, sweep};
+use crate::config;
+use crate::observe::log_queue::DropWatch;
+
+/// Serves until the drain is asked for, drains, and says how that went.
+///
+/// # Errors
+/// When the system refuses the threads.
+pub fn run<H: Handler>(mill: &Arc<Mill<H>>, listeners: Vec<TcpListener>) -> io::Result<Drained> {
+    let workers = Workers::start(mill)?;
+    let mut desk = Desk::new();
+    serve(mill, &listeners, &mut desk);
+    let drained = drain::drain(mill, listeners, &mut desk);
+    mill.poller.stop();
+    if !workers.wait(config::WORKERS_LEAVE_TIMEOUT) {
+        log::warn!("a worker is held up by a file and is left behind");
+    }
+    Ok(drained)
+}
+
+/// The loop.
+fn serve<H: Handler>(mill: &Mill<H>, listeners: &[TcpListener], desk: &mut Desk) {
+    let limits = &mill.service.limits;
+    let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.stall_timeout);
+    let interval = config::SWEEP_INTERVAL.min(shortest / 4);
+    let mut pause = Pause::new();
+    let mut drops = mill.service.access_log.as_ref().map(|log| DropWatch::new(log.queue().clone()));
+    let mut next_sweep = Instant::now() + interval;
+    loop {
+        let now = Instant::now();
+        if now >= next_sweep {
+            sweep::conclude_due(mill, desk, now);
+            if let Some(report) = drops.as_mut().and_then(|drops| drops.report(now)) {
+                log::warn!("access log: {} lines were dropped, because nobody took them in time", report.lines);
+            }
+            next_sweep = now + interval;
+        }
+        // With nobody there, there is no deadline, and the next accept ends the wait.
+        let sweep_in = (mill.pond.occupied() > 0).then(|| next_sweep.saturating_duration_since(now));
+        let timeout = [pause.left(now), sweep_in].into_iter().flatten().min();
+        let paused = pause.left(now).is_some();
+        match wait(mill, if paused { &[] } else { listeners }, timeout) {
+            Woken::Drain => return,
+            Woken::Departure => pause.end(),
+            Woken::Timeout => {}
+            Woken::Listeners(ready) => {
+                let ready = listeners.iter().zip(ready).filter_map(|(listener, ready)| ready.then_some(listener));
+                for listener in ready {
+                    match accept_some(mill, listener) {
+                        Swept::All | Swept::Some => pause.reset(),
+                        Swept::Full => pause.for_room(),
+                        Swept::Failed(errno) => {
+                            pause.begin();
+                            pause.say(&errno);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why the loop goes on.
+enum Woken {
+    Drain,
+    Departure,
+    Listeners(Vec<bool>),
+    Timeout,
+}
+
+fn wait<H: Handler>(mill: &Mill<H>, listeners: &[TcpListener], timeout: Option<Duration>) -> Woken {
+    // A listener may be bound to any number of addresses, each a descriptor beside these two.
+    let mut descriptors =
+        vec![PollFd::new(&mill.service.drain, PollFlags::IN), PollFd::new(&mill.departures, PollFlags::IN)];
+    descriptors.extend(listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN)));
+    if let Err(errno) = poll(&mut descriptors, timeout.map(timespec).as_ref()) {
+        // EINTR, or ENOMEM: look again at what there is to do.
+        log::debug!("poll: {errno}");
+        return Woken::Timeout;
+    }
+    let ready: Vec<bool> = descriptors.iter().map(|descriptor| !descriptor.revents().is_empty()).collect();
+    match ready[..] {
+        [true, ..] => Woken::Drain,
+        [_, true, ..] => {
+            mill.departures.hush();
+            Woken::Departure
+        }
+        [_, _, ref listeners @ ..] if listeners.contains(&true) => Woken::Listeners(listeners.to_vec()),
+        _ => Woken::Timeout,
+    }
+}
+
+pub fn timespec(timeout: Duration) -> Timespec {
+    Timespec::try_from(timeout).expect("no timeout here is longer than the range of the clock")
+}
+
+/// How a bounded sweep over a listener ended.
+pub enum Swept {
+    /// Nobody waits any more.
+    All,
+    /// The sweep's allowance is used up.
+    Some,
+    /// Somebody waits, and there is no room.
+    Full,
+    Failed(Errno),
+}
+
+pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &TcpListener) -> Swept {
+    for _ in 0..config::ACCEPTS_PER_WAKE_MAX {
+        if !mill.pond.has_room() {
+            if !is_awaited(listener) {
+                return Swept::All;
+            }
+            if !sweep::make_room(mill) {
+                mill.departures.want();
+                return if mill.pond.has_room() { Swept::Some } else { Swept::Full };
+            }
+        }
+        match net::acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok((socket, peer)) => {
+                let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+                admit(mill, socket, peer.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))));
+            }
+            Err(Errno::AGAIN) => return Swept::All,
+            Err(errno) if concerns_one_connection(errno) => log::debug!("a client was gone before accept: {errno}"),
+            Err(errno) => return Swept::Failed(errno),
+        }
+    }
+    Swept::Some
+}
+
+fn admit<H: Handler>(mill: &Mill<H>, socket: OwnedFd, peer: SocketAddr) {
+    let now = Instant::now();
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let Some(newcomer) = mill.pond.admit(Connection::new(Socket::new(socket), peer, now)) else { return };
+    let wait = Wait { until: Some(now + mill.service.limits.idle_timeout), kind: Kind::Idle };
+    let socket = newcomer.stream().clone();
+    if let Err(error) = newcomer.park(wait, |token| mill.poller.add(&socket, token, Interest::Read)) {
+        log::error!("{peer}: closed, because it can't be watched: {error}");
+    }
+}
+
+/// Whether somebody waits to be accepted.
+fn is_awaited(listener: &TcpListener) -> bool {
+    let mut waiting = [PollFd::new(listener, PollFlags::IN)];
+    poll(&mut waiting, Some(&timespec(Duration::ZERO))).is_ok_and(|ready| ready > 0)
+}
+
+/// Errors that `accept` passes on from the network about the connection it would have returned (accept(2)).
+fn concerns_one_connection(errno: Errno) -> bool {
+    [
+        Errno::CONNABORTED,
+        Errno::INTR,
+        Errno::PROTO,
+        Errno::PERM,
+        Errno::NETDOWN,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::OPNOTSUPP,
+        Errno::NETUNREACH,
+        Errno::TIMEDOUT,
+    ]
+    .contains(&errno)
+}
+
+/// A pause in accepting.
+struct Pause {
+    until: Option<Instant>,
+    next: Duration,
+    last_said: Option<Instant>,
+}
+
+impl Pause {
+    fn new() -> Pause {
+        Pause { until: None, next: config::ACCEPT_PAUSE_MIN, last_said: None }
+    }
+
+    /// How long it still lasts.
+    fn left(&self, now: Instant) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
+    /// A short one: a connection that becomes idle, and so could make room, rings no bell.
+    fn for_room(&mut self) {
+        self.until = Some(Instant::now() + config::ROOM_PAUSE);
+    }
+
+    fn begin(&mut self) {
+        self.until = Some(Instant::now() + self.next);
+        self.next = (self.next * 2).min(config::ACCEPT_PAUSE_MAX);
+    }
+
+    /// Accepting may be tried again.
+    fn end(&mut self) {
+        self.until = None;
+    }
+
+    /// Accepting works.
+    fn reset(&mut self) {
+        *self = Pause { last_said: self.last_said, ..Pause::new() };
+    }
+
+    /// Says why, at most once in a while.
+    fn say(&mut self, errno: &Errno) {
+        let now = Instant::now();
+        if self.last_said.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(1)) {
+            log::warn!("accepting pauses: {errno}");
+            self.last_said = Some(now);
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! One connection: what it is waiting for, and what a turn of it does.
+//!
+//! ```text
+//!            ┌──────────────── next request ───────────────┐
+//!            ▼                                             │
+//!        Awaiting ── head complete ──► Responding ── all sent ──► closed
+//!            │                             ▲    └── sent, but the client may still be sending ──► Lingering ──► closed
+//!            └── no head of ours: 4xx, 5xx ┘
+//! ```
+//!
+//! A turn goes round in it until it would have to wait (it parks, saying for what) or until it has had its share (it
+//! parks for its next turn). The I/O sandwich of a request is on one screen, in `Connection::answer`: read → parse
+//! (pure) → open → respond (pure) → write.
+//!
+//! *Invariants:*
+//! - never parked for reading with a complete head in the buffer: no event would come for it;
+//! - a turn answers at most [`TURN_REQUESTS_MAX`](config::TURN_REQUESTS_MAX) requests and writes about
+//!   [`TURN_BYTES_MAX`](config::TURN_BYTES_MAX) bytes;
+//! - a half-read head keeps the deadline it got with its first byte, and is searched from where the last search ended;
+//! - after an error in a head nothing more is read as a request: an answer, the end of the stream, and what still comes
+//!   is thrown away for a bounded time (closing at once would reset the connection and could take the answer with it);
+//! - a request is parsed only when the response before it is with the kernel.
+//!
+//! RFC 9112 §9 (connection management), §9.6 (tear-down); RFC 9110 §9.3.2 (HEAD).
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::desk::Desk;
+use super::exchange::{Ending, Exchange, Then};
+use super::poller::Interest;
+use super::pond::{Kind, Wait};
+use super::transfer::{Progress, Stream};
+use super::{CloseReason, Context, Handler, Response, Service};
+use crate::config;
+use crate::http::bad_request::BadRequest;
+use crate::http::framing::{Body, Persistence};
+use crate::http::head::{HeadScan, Scanned};
+use crate::http::method::{Method, Version};
+use crate::http::request::{self, FieldStorage};
+use crate::http::request_line;
+use crate::http::response::ConnectionOption;
+use crate::http::status::Status;
+
+/// A connection, over a socket or, in a test, over memory.
+#[derive(Debug)]
+pub struct Connection<S> {
+    stream: S,
+    peer: SocketAddr,
+    state: State,
+    /// Received and not parsed: half a head, or requests whose turn has not come. A quiet connection owns no memory here.
+    unread: Vec<u8>,
+    /// How far `unread` has been searched for the end of the head.
+    scan: HeadScan,
+    /// When the first byte of the head came that is not complete yet.
+    head_since: Instant,
+    /// When the last byte came or went.
+    quiet_since: Instant,
+}
+
+/// How a turn ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Park(Interest, Wait),
+    Close(CloseReason),
+}
+
+#[derive(Debug)]
+enum State {
+    /// A request head may come.
+    Awaiting,
+    Responding(Exchange),
+    Lingering(Linger),
+    /// In the hands of a step; left like this only by a panic.
+    Taken,
+}
+
+/// Reading to throw away, bounded in time and in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Linger {
+    until: Instant,
+    left: usize,
+}
+
+/// What follows a step of a turn.
+enum Step {
+    Go(State),
+    Leave(Outcome),
+}
+
+impl<S: Stream> Connection<S> {
+    /// A connection that was just accepted.
+    pub fn new(stream: S, peer: SocketAddr, now: Instant) -> Connection<S> {
+        let scan = HeadScan::new();
+        Connection { stream, peer, state: State::Awaiting, unread: Vec::new(), scan, head_since: now, quiet_since: now }
+    }
+
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// One turn: goes on with whatever is to be done until it would wait or has had its share.
+    pub fn turn<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
+        desk.begin_turn(&mut self.unread);
+        self.go_on(desk, service)
+    }
+
+    /// A turn that neither reads nor answers: what the time makes of a connection that has waited for it. `untaken` is
+    /// how many bytes the client has not taken yet, where that is known.
+    pub fn conclude<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>, untaken: Option<u32>) -> Outcome {
+        desk.begin_look_at_the_clock(&mut self.unread);
+        let State::Responding(exchange) = &mut self.state else { return self.go_on(desk, service) };
+        let before = std::mem::replace(&mut exchange.untaken, untaken);
+        if untaken.zip(before).is_some_and(|(now, before)| now < before) {
+            self.quiet_since = desk.now;
+        }
+        // No other try to send: a little more than what the client took always fits, and shows nothing.
+        let outcome = if desk.now < self.quiet_since + service.limits.stall_timeout {
+            let until = Some(desk.now + service.stall_check_interval());
+            Outcome::Park(Interest::Write, Wait { until, kind: Kind::Busy })
+        } else {
+            self.abandon(service);
+            Outcome::Close(CloseReason::Stalled)
+        };
+        desk.end_turn(&mut self.unread);
+        outcome
+    }
+
+    /// What is left of a turn that has panicked: 500 if no byte of a response has been sent.
+    pub fn apologise<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
+        match self.state {
+            State::Awaiting => {
+                let response = Response::error(Status::INTERNAL_SERVER_ERROR, "the server made a mistake");
+                self.state = State::Responding(self.refuse(response, desk, service));
+                self.go_on(desk, service)
+            }
+            State::Responding(_) | State::Lingering(_) | State::Taken => Outcome::Close(CloseReason::Panicked),
+        }
+    }
+
+    /// Ends a connection whose time is up: the line of its response is logged, and it will be reset, not finished.
+    pub fn abandon<H: Handler>(&mut self, service: &Service<H>) {
+        if let State::Responding(exchange) = &mut self.state {
+            service.log(exchange);
+        }
+        self.stream.reset();
+    }
+
+    fn go_on<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
+        let outcome = loop {
+            let step = match std::mem::replace(&mut self.state, State::Taken) {
+                State::Awaiting => {
+                    self.state = State::Awaiting;
+                    self.receive(desk, service)
+                }
+                State::Responding(exchange) => self.write(exchange, desk, service),
+                State::Lingering(linger) => self.linger(linger, desk, service),
+                State::Taken => Step::Leave(Outcome::Close(CloseReason::Panicked)),
+            };
+            match step {
+                Step::Go(state) => self.state = state,
+                Step::Leave(outcome) => break outcome,
+            }
+        };
+        desk.end_turn(&mut self.unread);
+        outcome
+    }
+
+    /// Reads until a head is complete, nothing more has come, or the head can't become one.
+    fn receive<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Step {
+        loop {
+            match self.scan.advance(desk.input.unread()) {
+                Ok(Scanned::Complete { .. }) if desk.has_had_its_share() => {
+                    return Step::Leave(Outcome::Park(Interest::Turn, Wait { until: None, kind: Kind::Busy }));
+                }
+                Ok(Scanned::Complete { head_length }) => return self.answer(head_length, desk, service),
+                Ok(Scanned::Partial) if desk.input.is_drained() => return self.wait_for_head(desk, service),
+                Ok(Scanned::Partial) => {}
+                Err(bad) => return self.refuse_head(bad, desk, service),
+            }
+            let first = is_blank(desk.input.unread());
+            match desk.input.fill(&mut self.stream) {
+                Ok(0) if first => return Step::Leave(Outcome::Close(CloseReason::PeerClosed)),
+                Ok(0) => return Step::Leave(Outcome::Close(CloseReason::PeerClosedInHead)),
+                Ok(_) => {
+                    self.quiet_since = desk.now;
+                    if first {
+                        self.head_since = desk.now;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Step::Leave(Outcome::Close(CloseReason::of(&error))),
+            }
+        }
+    }
+
+    /// Everything that has come is read, and it is no complete head: parks, unless the time for it is up.
+    fn wait_for_head<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Step {
+        let limits = &service.limits;
+        let half = !is_blank(desk.input.unread());
+        let deadline =
+            if half { self.head_since + limits.head_timeout } else { self.quiet_since + limits.idle_timeout };
+        let draining = service.drain.is_made();
+        let until = if draining { deadline.min(self.quiet_since + service.drain_grace()) } else { deadline };
+        if desk.now < until {
+            let kind = if half { Kind::Busy } else { Kind::Idle };
+            return Step::Leave(Outcome::Park(Interest::Read, Wait { until: Some(until), kind }));
+        }
+        match (half, draining) {
+            (_, true) => Step::Leave(Outcome::Close(CloseReason::Drained)),
+            (false, false) => Step::Leave(Outcome::Close(CloseReason::IdleTimeout)),
+            (true, false) => {
+                let response = Response::error(Status::REQUEST_TIMEOUT, "the request head did not arrive in time");
+                Step::Go(State::Responding(self.refuse(response, desk, service)))
+            }
+        }
+    }
+
+    /// The sandwich: a complete head becomes a response that is ready to be sent.
+    fn answer<H: Handler>(&mut self, head_length: usize, desk: &mut Desk, service: &Service<H>) -> Step {
+        let (request_head, behind) = desk.input.unread().split_at(head_length);
+        let mut storage = FieldStorage::new();
+        let request = match request::parse(request_head, &mut storage) {
+            Ok(request) => request,
+            Err(bad) => return self.refuse_head(bad, desk, service),
+        };
+        let context = Context { peer: self.peer, now: desk.wall };
+        let response = service.handler.respond(&request, &context);
+
+        let last = service.drain.is_made() && !is_request(behind);
+        let quiet = behind.is_empty() && desk.input.is_drained() && request.body == Body::None;
+        let then = match request.persistence {
+            Persistence::KeepAlive if !last => Then::NextRequest,
+            Persistence::Close if quiet => Then::Close,
+            // One that expected the connection to go on may send more before it reads that it doesn't.
+            Persistence::KeepAlive | Persistence::Close => Then::Linger,
+        };
+        let option = match (then, request.version) {
+            (Then::NextRequest, Version::Http10) => ConnectionOption::KeepAlive,
+            (Then::NextRequest, Version::Http11) => ConnectionOption::Unsaid,
+            (Then::Close | Then::Linger, _) => ConnectionOption::Close,
+        };
+        let method = request.method;
+        let line = request_line::of(request_head);
+        let record = service.record(self.peer.ip(), desk.wall, line, Some(request.fields));
+        if !behind.is_empty() {
+            self.head_since = desk.now;
+        }
+        desk.input.consume(head_length);
+        desk.requests_left -= 1;
+        self.scan = HeadScan::new();
+        let exchange = Exchange::prepare(response, method, Ending { option, then, record }, desk, service);
+        Step::Go(State::Responding(exchange))
+    }
+
+    fn refuse_head<H: Handler>(&self, bad: BadRequest, desk: &mut Desk, service: &Service<H>) -> Step {
+        Step::Go(State::Responding(self.refuse(Response::error(bad.status(), bad), desk, service)))
+    }
+
+    /// An answer to what is no request; nothing that follows is taken for one. A client that meant to send HEAD reads no
+    /// content whatever the status (RFC 9110 §9.3.2).
+    fn refuse<H: Handler>(&self, response: Response, desk: &mut Desk, service: &Service<H>) -> Exchange {
+        let line = request_line::of(desk.input.unread());
+        let record = service.record(self.peer.ip(), desk.wall, line, None);
+        let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
+        let method = if line.starts_with(b"HEAD ") { Method::Head } else { Method::Get };
+        Exchange::prepare(response, method, ending, desk, service)
+    }
+
+    fn write<H: Handler>(&mut self, mut exchange: Exchange, desk: &mut Desk, service: &Service<H>) -> Step {
+        let before = exchange.transfer.sent();
+        let progress = exchange.transfer.push(&mut self.stream, &mut desk.bytes_left);
+        if exchange.transfer.sent() > before {
+            self.quiet_since = desk.now;
+        }
+        exchange.untaken = None;
+        let interest = match progress {
+            Ok(Progress::Blocked) => Interest::Write,
+            // The socket may have just become full: then this, too, waits for room.
+            Ok(Progress::TurnOver) => Interest::Turn,
+            Ok(Progress::Done) => return self.finish(exchange, desk, service),
+            Err(reason) => {
+                service.log(&mut exchange);
+                return Step::Leave(Outcome::Close(reason));
+            }
+        };
+        exchange.transfer.settle();
+        self.state = State::Responding(exchange);
+        let until = Some(desk.now + service.stall_check_interval());
+        Step::Leave(Outcome::Park(interest, Wait { until, kind: Kind::Busy }))
+    }
+
+    /// The response is with the kernel, whole.
+    fn finish<H: Handler>(&mut self, mut exchange: Exchange, desk: &mut Desk, service: &Service<H>) -> Step {
+        // Not the begin of the turn: a slow disk is no quiet client.
+        self.quiet_since = Instant::now();
+        service.drain.response_finished();
+        service.log(&mut exchange);
+        desk.give_back_output(exchange.transfer.into_buffer());
+        match exchange.then {
+            Then::NextRequest => Step::Go(State::Awaiting),
+            Then::Close => Step::Leave(Outcome::Close(CloseReason::Answered)),
+            Then::Linger => match self.stream.finish() {
+                Ok(()) => {
+                    let until = desk.now + config::LINGER_TIMEOUT;
+                    Step::Go(State::Lingering(Linger { until, left: config::LINGER_BYTES_MAX }))
+                }
+                Err(error) => Step::Leave(Outcome::Close(CloseReason::of(&error))),
+            },
+        }
+    }
+
+    fn linger<H: Handler>(&mut self, mut linger: Linger, desk: &mut Desk, service: &Service<H>) -> Step {
+        loop {
+            match desk.input.discard(&mut self.stream) {
+                Ok(0) => return Step::Leave(Outcome::Close(CloseReason::Answered)),
+                Ok(count) if count >= linger.left => return Step::Leave(Outcome::Close(CloseReason::LingerSpent)),
+                Ok(count) => linger.left -= count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && desk.now < linger.until => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Step::Leave(Outcome::Close(CloseReason::LingerSpent));
+                }
+                Err(error) => return Step::Leave(Outcome::Close(CloseReason::of(&error))),
+            }
+        }
+        self.state = State::Lingering(linger);
+        // While draining, everyone's deadline is near, so that the sweep finds nobody to hurry.
+        let until =
+            if service.drain.is_made() { linger.until.min(desk.now + config::DRAIN_GRACE) } else { linger.until };
+        Step::Leave(Outcome::Park(Interest::Read, Wait { until: Some(until), kind: Kind::Busy }))
+    }
+}
+
+impl<S> Connection<S> {
+    /// Whether a response is under way, and waits for room.
+    pub fn is_responding(&self) -> bool {
+        matches!(self.state, State::Responding(_))
+    }
+
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// For a test that plays the other end.
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+}
+
+/// Whether nothing of a head is there: an empty line or two between requests are to be ignored (RFC 9112 §2.2), and so
+/// they make no idle connection one that has begun a head.
+fn is_blank(unread: &[u8]) -> bool {
+    unread.iter().all(|byte| b"\r\n".contains(byte))
+}
+
+/// Whether another request is here already.
+fn is_request(behind: &[u8]) -> bool {
+    matches!(HeadScan::new().advance(behind), Ok(Scanned::Complete { .. }))
+}

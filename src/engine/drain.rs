@@ -1,0 +1,89 @@
+//! The drain: how a server ends without losing a byte.
+//!
+//! In this order: whoever the kernel has connected already is let in, then the port is closed; a response says
+//! `Connection: close` unless the next request is here already; a connection on which nothing moves is closed, after a
+//! last look whether a request has come; responses under way are sent to their end. When the time is up, what is still
+//! open is cut: reset, so that no client takes half a response for a whole one.
+//!
+//! There is no second machinery for it. Workers go on as ever, and know the request for the drain when they meet it; the
+//! sweep does the rest, with a deadline that is near for everyone.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::accept::{self, Swept};
+use super::desk::Desk;
+use super::worker::Mill;
+use super::{CloseReason, Handler, sweep};
+use crate::config;
+
+/// How it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// From the request for the drain to the end.
+    pub took: Duration,
+    /// Responses that were finished in that time.
+    pub finished: usize,
+    /// Connections that were cut because the time was up.
+    pub cut: usize,
+}
+
+/// From the request for the drain to the end.
+pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<TcpListener>, desk: &mut Desk) -> Drained {
+    let (begun, request) = (Instant::now(), &mill.service.drain);
+    // For who asked by the byte alone.
+    request.handle().drain();
+    log::info!("draining, open connections: {}; a second signal ends it at once", mill.pond.occupied());
+    for listener in &listeners {
+        accept_the_queue(mill, listener);
+    }
+    drop(listeners);
+    let deadline = begun + mill.service.limits.drain_timeout;
+    loop {
+        mill.departures.want();
+        let now = Instant::now();
+        if mill.pond.occupied() == 0 || now >= deadline {
+            break;
+        }
+        sweep::conclude_due(mill, desk, now);
+        // Whoever parked before the request did so as if there were time.
+        sweep::conclude_later_than(mill, desk, now + config::DRAIN_GRACE);
+        let interval = config::DRAIN_SWEEP_INTERVAL.min(deadline - now);
+        let mut departures = [PollFd::new(&mill.departures, PollFlags::IN)];
+        if poll(&mut departures, Some(&accept::timespec(interval))).is_ok() {
+            mill.departures.hush();
+        }
+    }
+    let cut = mill.pond.occupied();
+    for mut connection in mill.pond.take_parked() {
+        log::debug!("{}: closed: {}", connection.peer(), CloseReason::Cut);
+        connection.abandon(&mill.service);
+    }
+    Drained { took: begun.elapsed(), finished: request.responses_finished(), cut }
+}
+
+/// Lets in those who were promised an answer. No more than the queue holds, or those who keep coming would keep the
+/// port open.
+fn accept_the_queue<H: Handler>(mill: &Mill<H>, listener: &TcpListener) {
+    for _ in 0..=config::BACKLOG / config::ACCEPTS_PER_WAKE_MAX {
+        match accept::accept_some(mill, listener) {
+            Swept::Some => {}
+            Swept::All | Swept::Full | Swept::Failed(_) => break,
+        }
+    }
+}
+
+impl std::fmt::Display for Drained {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Drained { took, finished, cut } = self;
+        let plural = |count: &usize| if *count == 1 { "" } else { "s" };
+        let (responses, connections) = (plural(finished), plural(cut));
+        let took = took.as_secs_f64();
+        write!(
+            out,
+            "drained in {took:.1} s: {finished} response{responses} finished, {cut} connection{connections} cut"
+        )
+    }
+}

@@ -1,0 +1,88 @@
+//! How the drain is asked for: a flag that all threads read, and a byte that wakes the one that waits.
+//!
+//! *Invariants:* a request can't fall between looking and waiting, because the byte stays in its socket until the accept
+//! loop has seen it. Both halves are all that a signal handler may do, so a signal needs no thread of its own; and from
+//! the moment the handler has run, no worker promises to keep a connection.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The server's side.
+#[derive(Debug)]
+pub struct DrainRequest {
+    handle: DrainHandle,
+    /// Readable once a byte was sent.
+    wake: UnixStream,
+    /// Responses finished since.
+    finished: AtomicUsize,
+}
+
+/// Ends the server from anywhere: another thread, a signal handler, the handler of a request.
+#[derive(Clone, Debug)]
+pub struct DrainHandle {
+    requested: Arc<AtomicBool>,
+    wake: Arc<UnixStream>,
+}
+
+impl DrainRequest {
+    /// # Errors
+    /// When the system is out of descriptors.
+    pub fn new() -> io::Result<DrainRequest> {
+        let (wake, sender) = UnixStream::pair()?;
+        sender.set_nonblocking(true)?;
+        let handle = DrainHandle { requested: Arc::default(), wake: Arc::new(sender) };
+        Ok(DrainRequest { handle, wake, finished: AtomicUsize::new(0) })
+    }
+
+    pub fn handle(&self) -> DrainHandle {
+        self.handle.clone()
+    }
+
+    /// Whether the drain has been asked for. It is never taken back.
+    pub fn is_made(&self) -> bool {
+        self.handle.requested.load(Ordering::SeqCst)
+    }
+
+    /// Counts a response as finished, if that is of interest by now.
+    pub fn response_finished(&self) {
+        if self.is_made() {
+            self.finished.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn responses_finished(&self) -> usize {
+        self.finished.load(Ordering::Relaxed)
+    }
+}
+
+/// Readable once the drain is asked for.
+impl AsFd for DrainRequest {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+impl DrainHandle {
+    /// Asks for the drain and returns at once. Asking again changes nothing.
+    pub fn drain(&self) {
+        self.requested.store(true, Ordering::SeqCst);
+        // It fails only when the socket is full of requests, or the server is gone.
+        let _ = rustix::io::write(&self.wake, &[1]);
+    }
+
+    /// For a signal handler: a descriptor that asks for the drain when a byte is written to it.
+    ///
+    /// # Errors
+    /// When the system is out of descriptors.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(self.wake.try_clone()?.into())
+    }
+
+    /// For a signal handler: set it, and from then on every response says that it is the last. The byte is needed too.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.requested)
+    }
+}

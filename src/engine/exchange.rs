@@ -1,0 +1,102 @@
+//! A response under way, with what is to be done at its end.
+//!
+//! *Invariant:* an [`Exchange`] only exists with its head encoded and its small content read, so that from here on only
+//! the client can hold it up; and its line in the access log is written once, when it ends, however it ends.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::desk::Desk;
+use super::transfer::Transfer;
+use super::{Handler, Response, Service};
+use crate::config;
+use crate::http::field::Fields;
+use crate::http::method::Method;
+use crate::http::response::{ConnectionOption, Content, Stamp};
+use crate::http::status::Status;
+use crate::observe::access_log::{Entry, Record};
+
+/// A response under way.
+#[derive(Debug)]
+pub struct Exchange {
+    pub transfer: Transfer,
+    head_length: u64,
+    status: Status,
+    record: Option<Record>,
+    pub then: Then,
+    /// What the client had not taken when the kernel was last asked, if it was since the last write.
+    pub untaken: Option<u32>,
+}
+
+/// What comes after a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    NextRequest,
+    /// Nothing can be on its way from the client.
+    Close,
+    /// The client may be sending, or has sent what won't be read.
+    Linger,
+}
+
+/// What is said about the end of a response, and done.
+#[derive(Debug)]
+pub struct Ending {
+    pub option: ConnectionOption,
+    pub then: Then,
+    pub record: Option<Record>,
+}
+
+impl Exchange {
+    /// Encodes the head, and gets the content ready. A file that can't be read becomes a 500.
+    pub fn prepare<H: Handler>(
+        response: Response,
+        method: Method,
+        ending: Ending,
+        desk: &mut Desk,
+        service: &Service<H>,
+    ) -> Exchange {
+        let status = response.status();
+        let mut head = desk.take_output();
+        let stamp = Stamp { date: &desk.date, extra: &service.fields, connection: ending.option };
+        response.encode_head(stamp, &mut head);
+        let head_length = u64::try_from(head.len()).expect("a length fits 64 bits");
+        let content = if method == Method::Head { Content::None } else { response.into_content() };
+        let Ending { then, record, .. } = ending;
+        match Transfer::new(head, content) {
+            Ok(transfer) => Exchange { transfer, head_length, status, record, then, untaken: None },
+            Err(error) => {
+                log::error!("a file can't be read: {error}");
+                let sorry = Response::error(Status::INTERNAL_SERVER_ERROR, "the file can't be read");
+                let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
+                Exchange::prepare(sorry, method, ending, desk, service)
+            }
+        }
+    }
+}
+
+impl<H> Service<H> {
+    /// The line of the access log for a response, as far as it is known before its end; without fields where no head
+    /// could be read.
+    pub fn record(&self, peer: IpAddr, now: SystemTime, line: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
+        self.access_log.as_ref().map(|log| log.begin(&Entry::new(peer, now, line, fields)))
+    }
+
+    /// Writes the line, now that it is known how much of the response went out.
+    pub fn log(&self, exchange: &mut Exchange) {
+        if let (Some(log), Some(record)) = (&self.access_log, exchange.record.take()) {
+            log.finish(record, exchange.status, exchange.transfer.sent().saturating_sub(exchange.head_length));
+        }
+    }
+
+    /// How long a quiet connection is kept while draining: not as long as the drain itself.
+    pub fn drain_grace(&self) -> Duration {
+        config::DRAIN_GRACE.min(self.limits.drain_timeout / 2)
+    }
+
+    /// How long until a response that waits for room is looked at. While draining no longer than a quiet connection is
+    /// kept, so that it isn't hurried again at every sweep.
+    pub fn stall_check_interval(&self) -> Duration {
+        let interval = if self.drain.is_made() { config::DRAIN_GRACE } else { config::STALL_CHECK_INTERVAL };
+        interval.min(self.limits.stall_timeout / 4)
+    }
+}

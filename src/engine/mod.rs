@@ -1,0 +1,146 @@
+//! The machinery: sockets, threads and time, for whatever handler is plugged in.
+//!
+//! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
+//! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for; [`exchange`] is a response under
+//! way, and [`connection`] the state machine that a turn moves on. A [`worker`] gives turns; [`listen`] and [`accept`] let
+//! new ones in; the [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
+//!
+//! ```text
+//!              accept                          ready
+//! TcpListener ────────► pond (epoll + slots) ───────────────► worker: one turn of a Connection
+//! main thread             ▲   │ deadline passed / drain           │ would block │ done
+//!                         │   └──────────────► closed(reason)     │             └──► closed(reason)
+//!                         └───────────────────────────────────────┘ park(read | write | turn)
+//! ```
+//!
+//! *Architecture invariant:* nothing here knows of directories. The site comes in as a [`Handler`], and a closure will do.
+//! No lock is held over I/O on a connection, logging, or a call to the handler.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::config::Limits;
+use crate::http::field_line::FieldLine;
+use crate::http::request::RequestHead;
+use crate::http::response;
+use crate::observe::access_log::AccessLog;
+
+pub mod poller;
+pub mod pond;
+pub mod transfer;
+pub mod desk;
+pub mod drain_request;
+pub mod exchange;
+pub mod connection;
+pub mod worker;
+pub mod listen;
+pub mod accept;
+pub mod send_queue;
+pub mod sweep;
+pub mod drain;
+
+/// A response as this engine sends it: content from memory, or from a file.
+pub type Response = response::Response<Arc<File>>;
+
+/// What answers requests.
+///
+/// It is called by all workers at the same time, and while it runs one of them does nothing else. A panic in it costs
+/// the client a 500 and the connection, and nobody else anything.
+pub trait Handler: Send + Sync + 'static {
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response;
+}
+
+impl<F> Handler for F
+where
+    F: Fn(&RequestHead<'_>, &Context) -> Response + Send + Sync + 'static,
+{
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
+        self(request, context)
+    }
+}
+
+/// What a handler is told beside the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Who asks: the other end of the connection.
+    pub peer: SocketAddr,
+    /// The time of the request.
+    pub now: SystemTime,
+}
+
+/// What every turn needs to know, the same for all connections.
+#[derive(Debug)]
+pub struct Service<H> {
+    pub handler: H,
+    pub limits: Limits,
+    pub drain: drain_request::DrainRequest,
+    /// Field lines for every response.
+    pub fields: Vec<FieldLine>,
+    pub access_log: Option<AccessLog>,
+}
+
+/// Why a connection was closed. Each is given in one place, so a line of the log leads to a line of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The last response said so, and it was sent.
+    Answered,
+    /// The peer sent the end of the stream between two requests.
+    PeerClosed,
+    /// The peer sent the end of the stream in the middle of a head.
+    PeerClosedInHead,
+    /// The peer reset the connection.
+    PeerReset,
+    /// The peer took no byte of a response for too long.
+    Stalled,
+    /// Nothing was asked for too long.
+    IdleTimeout,
+    /// After an error, the peer went on sending for too long or too much.
+    LingerSpent,
+    /// Nothing was asked when the drain began.
+    Drained,
+    /// It was idle longest, and another needed its place.
+    MadeRoom,
+    /// The time for the drain was up.
+    Cut,
+    /// A file became shorter while it was sent.
+    FileTruncated,
+    /// The turn panicked.
+    Panicked,
+    /// The system failed.
+    Failed(io::ErrorKind),
+}
+
+impl CloseReason {
+    /// The reason behind an error of reading or writing.
+    pub fn of(error: &io::Error) -> CloseReason {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => CloseReason::PeerReset,
+            // The kernel has given up on the peer.
+            io::ErrorKind::TimedOut => CloseReason::Stalled,
+            kind => CloseReason::Failed(kind),
+        }
+    }
+}
+
+impl std::fmt::Display for CloseReason {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CloseReason::Answered => out.write_str("answered"),
+            CloseReason::PeerClosed => out.write_str("the peer closed it"),
+            CloseReason::PeerClosedInHead => out.write_str("the peer closed it in the middle of a request head"),
+            CloseReason::PeerReset => out.write_str("the peer reset it"),
+            CloseReason::Stalled => out.write_str("the peer took nothing for too long"),
+            CloseReason::IdleTimeout => out.write_str("idle for too long"),
+            CloseReason::LingerSpent => out.write_str("the peer went on sending after an error"),
+            CloseReason::Drained => out.write_str("quiet when the server drained"),
+            CloseReason::MadeRoom => out.write_str("idle longest, and another needed the place"),
+            CloseReason::Cut => out.write_str("cut, because the time for the drain was up"),
+            CloseReason::FileTruncated => out.write_str("the file became shorter while it was sent"),
+            CloseReason::Panicked => out.write_str("the turn panicked"),
+            CloseReason::Failed(kind) => write!(out, "the system failed: {kind}"),
+        }
+    }
+}

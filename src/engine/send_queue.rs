@@ -1,0 +1,97 @@
+//! How much of what was sent a client has not acknowledged yet: only the kernel knows, and here it is asked.
+//!
+//! That is how a stall is told from slowness. Seen from outside the kernel, bytes leave in bursts, whenever a third of a
+//! socket's megabytes is free: a client may read on steadily while nothing seems to move for a minute.
+//!
+//! The question goes over a netlink socket to sock_diag(7), about one connection at a time: two system calls, asked only
+//! of responses that wait for room, about once a second. Where the kernel has no answer (a sandbox without netlink),
+//! only what is written counts as moving.
+//!
+//! Rejected: `TCP_USER_TIMEOUT`, which takes a client that opens its window by less than a segment for one that stalls,
+//! and tells the client nothing when it gives up; `TCP_NOTSENT_LOWAT`, which makes progress visible and doubled the
+//! processor time of large files; `SIOCOUTQ`, which nobody offers without `unsafe`.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+
+/// The way to ask.
+#[derive(Debug)]
+pub struct SendQueues {
+    netlink: Option<OwnedFd>,
+}
+
+/// `SOCK_DIAG_BY_FAMILY`, the question and the answer (linux/sock_diag.h).
+const BY_FAMILY: u16 = 20;
+/// `NLM_F_REQUEST` (linux/netlink.h).
+const REQUEST: u16 = 1;
+/// A netlink head and an `inet_diag_req_v2` (linux/inet_diag.h), in bytes.
+const QUESTION_BYTES: usize = 16 + 56;
+/// Where `idiag_wqueue` stands in the answer: behind the netlink head, four bytes, an `inet_diag_sockid` and two numbers.
+const QUEUE_AT: usize = 16 + 4 + 48 + 8;
+
+impl SendQueues {
+    /// Opens the netlink socket, or goes without.
+    pub fn open() -> SendQueues {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let netlink = net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG));
+        if let Err(errno) = &netlink {
+            log::debug!("what clients have taken can't be asked for: {errno}");
+        }
+        SendQueues { netlink: netlink.ok() }
+    }
+
+    /// Bytes sent on this connection that `peer` has not acknowledged, those not on their way yet included; `None` where
+    /// the kernel doesn't say.
+    pub fn untaken(&self, socket: impl AsFd, peer: SocketAddr) -> Option<u32> {
+        let netlink = self.netlink.as_ref()?;
+        let local = SocketAddr::try_from(net::getsockname(socket).ok()?).ok()?;
+        ask(netlink, local, peer).ok().flatten()
+    }
+}
+
+fn ask(netlink: &OwnedFd, local: SocketAddr, peer: SocketAddr) -> io::Result<Option<u32>> {
+    net::send(netlink, &question(local, peer), SendFlags::DONTWAIT)?;
+    let mut answer = [0; 512];
+    // The kernel answers within `send`.
+    let (length, _) = net::recv(netlink, &mut answer, RecvFlags::DONTWAIT)?;
+    let answer = &answer[..length];
+    let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
+    let queue = answer.get(QUEUE_AT..QUEUE_AT + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
+    Ok(queue.filter(|_| kind == Some(BY_FAMILY)))
+}
+
+/// One request for one socket. Numbers of netlink are in the machine's order, ports and addresses in the network's.
+fn question(local: SocketAddr, peer: SocketAddr) -> [u8; QUESTION_BYTES] {
+    const TCP: u8 = 6;
+    const INET: u8 = 2;
+    const INET6: u8 = 10;
+    let (local_ip, peer_ip) = (local.ip().to_canonical(), peer.ip().to_canonical());
+    let mut bytes = Vec::with_capacity(QUESTION_BYTES);
+    bytes.extend_from_slice(&u32::try_from(QUESTION_BYTES).unwrap_or(0).to_ne_bytes());
+    bytes.extend_from_slice(&BY_FAMILY.to_ne_bytes());
+    bytes.extend_from_slice(&REQUEST.to_ne_bytes());
+    bytes.extend_from_slice(&[0; 8]); // sequence and port
+    bytes.extend_from_slice(&[if peer_ip.is_ipv4() { INET } else { INET6 }, TCP, 0, 0]);
+    bytes.extend_from_slice(&u32::MAX.to_ne_bytes()); // in any state
+    bytes.extend_from_slice(&local.port().to_be_bytes());
+    bytes.extend_from_slice(&peer.port().to_be_bytes());
+    bytes.extend_from_slice(&sixteen_bytes(local_ip));
+    bytes.extend_from_slice(&sixteen_bytes(peer_ip));
+    bytes.extend_from_slice(&[0; 4]); // on any interface
+    bytes.extend_from_slice(&[0xff; 8]); // no cookie
+    bytes.try_into().expect("the pieces add up")
+}
+
+fn sixteen_bytes(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V6(ip) => ip.octets(),
+        IpAddr::V4(ip) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&ip.octets());
+            bytes
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The sweep: looks at the clock for all who are parked, a few times a second, on the main thread.
+//!
+//! *Invariants:* who is due is taken out of the pond first, so no worker can have it. If something has come from the
+//! client in the last moment, it is parked for its turn: a worker reads it, and a request is answered, not lost. If
+//! nothing has, the connection is concluded here and now: it sees the time, and parks again, is answered 408, or ends.
+//! A response that waits for room is asked after in the kernel, and ends when the client has taken nothing for too long.
+//! That calls no handler, so the main thread never waits for a disk; and no worker is needed for it, so deadlines hold
+//! when all of them do wait for one.
+
+use std::time::Instant;
+
+use super::Handler;
+use super::connection::{Connection, Outcome};
+use super::desk::Desk;
+use super::poller::Interest;
+use super::pond::{Kind, Owned, Wait};
+use super::transfer::Socket;
+use super::worker::{Mill, settle};
+use crate::config;
+
+/// Concludes every parked connection whose deadline has passed.
+pub fn conclude_due<H: Handler>(mill: &Mill<H>, desk: &mut Desk, now: Instant) {
+    mill.pond.take_due(now).for_each(|due| conclude(mill, desk, due));
+}
+
+/// Concludes every parked connection that would wait for longer than until `limit`.
+pub fn conclude_later_than<H: Handler>(mill: &Mill<H>, desk: &mut Desk, limit: Instant) {
+    mill.pond.take_due_after(limit).for_each(|late| conclude(mill, desk, late));
+}
+
+/// Takes the connection that has been idle longest and closes it; `false` if none is idle.
+///
+/// One to whom a request has come is not idle, though it was when it parked: it is parked for its turn.
+pub fn make_room<H: Handler>(mill: &Mill<H>) -> bool {
+    for _ in 0..config::MAKE_ROOM_TRIES_MAX {
+        let Some(idlest) = mill.pond.take_idlest() else { return false };
+        if idlest.stream().has_input() {
+            await_turn(mill, idlest);
+        } else {
+            settle(mill, idlest, Outcome::Close(super::CloseReason::MadeRoom));
+            return true;
+        }
+    }
+    false
+}
+
+fn conclude<H: Handler>(mill: &Mill<H>, desk: &mut Desk, mut connection: Owned<'_, Connection<Socket>>) {
+    let mut untaken = None;
+    if connection.is_responding() {
+        untaken = mill.send_queues.untaken(connection.stream(), connection.peer());
+    } else if connection.stream().has_input() {
+        return await_turn(mill, connection);
+    }
+    let outcome = connection.conclude(desk, &mill.service, untaken);
+    settle(mill, connection, outcome);
+}
+
+/// Readable as it is, it is ready at once. Should its turn not come for long, this is done again.
+fn await_turn<H: Handler>(mill: &Mill<H>, connection: Owned<'_, Connection<Socket>>) {
+    let wait = Wait { until: Some(Instant::now() + config::LOOK_AGAIN), kind: Kind::Busy };
+    settle(mill, connection, Outcome::Park(Interest::Turn, wait));
+}

@@ -1,0 +1,264 @@
+//! A response on its way out: one write for a small one, `sendfile` for files.
+//!
+//! *Invariants:* a write never waits: when the socket is full the transfer says so, and knows how far it came. It sends
+//! exactly as many bytes as its head announced, or it fails: a file that got shorter is never padded (the client sees the
+//! connection close before the length is reached, RFC 9112 §8), and never mapped into memory (a shorter file would then
+//! be a SIGBUS for everyone).
+//!
+//! Head and small content leave in one write. In two, the second would wait for the client's delayed acknowledgement of
+//! the first: 40 ms. Before `sendfile`, `MSG_MORE` says that more is coming, for the same reason.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
+
+use super::CloseReason;
+use crate::config;
+use crate::http::multipart::Multipart;
+use crate::http::response::Content;
+
+/// What a connection does with its socket; a test has one in memory. Nothing here waits: `WouldBlock` says so instead.
+pub trait Stream {
+    /// # Errors
+    /// `WouldBlock` when nothing has come.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// # Errors
+    /// `WouldBlock` when there is no room.
+    fn send(&mut self, bytes: &[u8], behind: Behind) -> io::Result<usize>;
+    /// # Errors
+    /// `WouldBlock` when there is no room.
+    fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize>;
+    /// Sends the end of the stream behind all that was sent.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    fn finish(&mut self) -> io::Result<()>;
+    /// Has the connection reset when it is closed: what the peer has not taken is thrown away, here and in the kernel.
+    fn reset(&mut self);
+}
+
+/// Whether more follows at once what is sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    Nothing,
+    More,
+}
+
+/// A connected socket, non-blocking; a clone is a share of the same one, which closes with the last.
+#[derive(Clone, Debug)]
+pub struct Socket(Arc<OwnedFd>);
+
+/// How far a transfer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All of it is with the kernel.
+    Done,
+    /// The socket is full.
+    Blocked,
+    /// The turn's allowance is used up.
+    TurnOver,
+}
+
+/// Bytes in memory, and what of a file follows them.
+#[derive(Debug)]
+pub struct Transfer {
+    buffer: Vec<u8>,
+    buffer_sent: usize,
+    file: Option<Arc<File>>,
+    /// The stretch of the file that follows the buffer: where it begins, and its bytes.
+    first: u64,
+    left: u64,
+    /// The stretches after that: all of them, and which comes next.
+    parts: Option<Box<Multipart>>,
+    next_part: usize,
+    /// Bytes that the kernel took, those of the head included.
+    sent: u64,
+}
+
+impl Transfer {
+    /// Prepares `head` and the content behind it; reads the content if it is small.
+    ///
+    /// # Errors
+    /// When the file can't be read, or (`UnexpectedEof`) has become shorter than its head says.
+    pub fn new(head: Vec<u8>, content: Content<Arc<File>>) -> io::Result<Transfer> {
+        let mut transfer = Transfer {
+            buffer: head,
+            buffer_sent: 0,
+            file: None,
+            first: 0,
+            left: 0,
+            parts: None,
+            next_part: 0,
+            sent: 0,
+        };
+        match content {
+            Content::None => {}
+            Content::Bytes(bytes) => transfer.buffer.extend_from_slice(&bytes),
+            Content::Slice { source, first, length } => {
+                transfer.file = Some(source);
+                transfer.take_up(first, length)?;
+            }
+            Content::Multipart { source, parts } => {
+                transfer.file = Some(source);
+                transfer.parts = Some(Box::new(parts));
+            }
+        }
+        Ok(transfer)
+    }
+
+    /// Sends until all is sent, the socket is full, or `allowance` bytes have gone; what it used is taken from there.
+    ///
+    /// # Errors
+    /// The reason to close: the peer is gone, the file is too short, the system failed.
+    pub fn push(&mut self, stream: &mut impl Stream, allowance: &mut usize) -> Result<Progress, CloseReason> {
+        loop {
+            let from_file = self.buffer_sent == self.buffer.len();
+            let moved = if !from_file {
+                let behind = if self.has_more() { Behind::More } else { Behind::Nothing };
+                stream.send(&self.buffer[self.buffer_sent..], behind).inspect(|count| self.buffer_sent += count)
+            } else if *allowance == 0 && self.has_more() {
+                return Ok(Progress::TurnOver);
+            } else if self.left > 0 {
+                self.send_file(stream, *allowance)
+            } else if self.next_part()? {
+                continue;
+            } else {
+                return Ok(Progress::Done);
+            };
+            match moved {
+                Ok(0) if from_file => return Err(CloseReason::FileTruncated),
+                Ok(count) => {
+                    self.sent += u64::try_from(count).expect("a length fits 64 bits");
+                    *allowance = allowance.saturating_sub(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Blocked),
+                Err(error) => return Err(CloseReason::of(&error)),
+            }
+        }
+    }
+
+    /// Bytes that the kernel has taken, those of the head included.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Gives back memory that a parked transfer has no use for: it may stay parked for long, with many others.
+    pub fn settle(&mut self) {
+        self.buffer.drain(..self.buffer_sent);
+        self.buffer_sent = 0;
+        self.buffer.shrink_to_fit();
+    }
+
+    /// The buffer, to be used again.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    /// Whether anything follows the buffer.
+    fn has_more(&self) -> bool {
+        self.left > 0 || self.parts.is_some()
+    }
+
+    fn send_file(&mut self, stream: &mut impl Stream, allowance: usize) -> io::Result<usize> {
+        let Some(file) = &self.file else { return Ok(0) };
+        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(allowance);
+        stream.send_file(file, self.first, count).inspect(|count| {
+            let count = u64::try_from(*count).expect("a length fits 64 bits");
+            self.first += count;
+            self.left -= count;
+        })
+    }
+
+    /// Puts the next part's preamble, or what ends the last, into the buffer; `false` when there was nothing left.
+    fn next_part(&mut self) -> Result<bool, CloseReason> {
+        let Some(parts) = &mut self.parts else { return Ok(false) };
+        self.buffer.clear();
+        self.buffer_sent = 0;
+        match parts.part(self.next_part) {
+            Some(part) => {
+                self.next_part += 1;
+                self.buffer.extend_from_slice(&part.preamble);
+                self.take_up(part.range.first(), part.range.len()).map_err(|error| CloseReason::of(&error))?;
+            }
+            None => {
+                self.buffer.extend_from_slice(&parts.closing());
+                self.parts = None;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes a stretch of the file the next to be sent: read to the buffer if it is small, else left to `sendfile`.
+    fn take_up(&mut self, first: u64, length: u64) -> io::Result<()> {
+        (self.first, self.left) = (first, length);
+        let Some(file) = self.file.as_deref().filter(|_| length <= config::INLINE_BYTES_MAX) else { return Ok(()) };
+        let start = self.buffer.len();
+        self.buffer.resize(start + usize::try_from(length).expect("small content fits memory"), 0);
+        file.read_exact_at(&mut self.buffer[start..], first)?;
+        self.left = 0;
+        Ok(())
+    }
+}
+
+impl Socket {
+    pub fn new(descriptor: OwnedFd) -> Socket {
+        Socket(Arc::new(descriptor))
+    }
+
+    /// Whether a read would not wait: bytes have come, or the end of them.
+    pub fn has_input(&self) -> bool {
+        let peeked = again(|| net::recv(self.as_fd(), &mut [0], RecvFlags::DONTWAIT | RecvFlags::PEEK));
+        peeked.map_or_else(|errno| errno != Errno::AGAIN, |_| true)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Stream for Socket {
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(again(|| net::recv(self.as_fd(), &mut *buffer, RecvFlags::DONTWAIT).map(|(count, _)| count))?)
+    }
+
+    fn send(&mut self, bytes: &[u8], behind: Behind) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let flags = match behind {
+            Behind::Nothing => flags,
+            Behind::More => flags | SendFlags::MORE,
+        };
+        Ok(again(|| net::send(self.as_fd(), bytes, flags))?)
+    }
+
+    fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+        Ok(again(|| rustix::fs::sendfile(self.as_fd(), file, Some(&mut { offset }), count))?)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(net::shutdown(self.as_fd(), Shutdown::Write)?)
+    }
+
+    fn reset(&mut self) {
+        if let Err(errno) = net::sockopt::set_socket_linger(self.as_fd(), Some(Duration::ZERO)) {
+            log::debug!("a connection can't be reset, it is closed: {errno}");
+        }
+    }
+}
+
+/// Once more for a call that a signal interrupted before it did anything.
+fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}

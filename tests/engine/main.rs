@@ -1,0 +1,6 @@
+//! The engine without sockets: the pond by itself, and connections over streams in memory.
+
+mod connection;
+mod memory;
+mod pond;
+mod send_queue;

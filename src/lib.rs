@@ -5,3 +5,4 @@ pub mod config;
 pub mod http;
 pub mod observe;
 pub mod engine;
+pub mod site;

@@ -1,0 +1,20 @@
+//! The engine without a directory: a closure answers, and Ctrl+C drains. Try `curl -i http://127.0.0.1:8080/you`.
+
+use std::error::Error;
+
+use millpond::config::Limits;
+use millpond::http::request::RequestHead;
+use millpond::http::status::Status;
+use millpond::server::{Context, Response, Server};
+use signal_hook::consts::SIGINT;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let server = Server::bind(&["127.0.0.1:8080".parse()?], Limits::recommended())?;
+    println!("http://{}/", server.local_addresses()[0]);
+    signal_hook::low_level::pipe::register(SIGINT, server.drain_handle().descriptor()?)?;
+    let drained = server.run(|request: &RequestHead<'_>, context: &Context| {
+        Response::text(Status::OK, format!("hello, {}: you sent a {:?}", context.peer, request.method))
+    })?;
+    println!("{drained}");
+    Ok(())
+}

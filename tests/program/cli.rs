@@ -1,0 +1,278 @@
+//! What the command line and the environment mean, and what they say when they mean nothing.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
+use log::LevelFilter;
+use millpond::cli::{AccessLog, Arguments, SpanError, parse_address, parse_duration};
+use millpond::config::Limits;
+
+fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from([&["millpond"], arguments].concat())
+}
+
+fn parsed(arguments: &[&str]) -> Arguments {
+    parse(arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+}
+
+/// The first line of the message for a value that is refused.
+fn refused(arguments: &[&str]) -> String {
+    let error = parse(arguments).expect_err(&arguments.join(" "));
+    assert_eq!((error.kind(), error.exit_code()), (ErrorKind::ValueValidation, 2), "{arguments:?}");
+    error.to_string().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn without_options_everything_has_its_default() {
+    let arguments = parsed(&[]);
+    assert_eq!(arguments.port, 8080);
+    assert_eq!(arguments.bind, [IpAddr::from([127, 0, 0, 1])]);
+    assert_eq!(arguments.limits(), Limits::recommended());
+    assert_eq!(arguments.access_log, AccessLog::Common);
+    assert_eq!((arguments.hidden, arguments.follow_symlinks), (false, false));
+    assert_eq!(arguments.headers(), []);
+    assert_eq!(arguments.log_filter(), LevelFilter::Info);
+}
+
+#[test]
+fn every_option_reaches_its_field() {
+    let line = "site -p 0 -b :: -b [::1],192.0.2.1 -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
+                --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks -v";
+    let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(arguments.port, 0);
+    let addresses = ["::", "::1", "192.0.2.1"].map(|address| address.parse::<IpAddr>().unwrap());
+    assert_eq!(arguments.bind, addresses);
+    let limits = Limits {
+        workers: 3,
+        connections_max: 7,
+        head_timeout: Duration::from_millis(1),
+        idle_timeout: Duration::from_secs(2),
+        stall_timeout: Duration::from_secs(180),
+        drain_timeout: Duration::from_secs(24),
+    };
+    assert_eq!(arguments.limits(), limits);
+    assert_eq!(arguments.access_log, AccessLog::Combined);
+    assert_eq!((arguments.hidden, arguments.follow_symlinks), (true, true));
+    assert_eq!(arguments.directory(|_| panic!("DIR decides")), Path::new("site"));
+}
+
+#[test]
+fn the_directory_is_the_one_named_or_public_or_here() {
+    for (arguments, public_exists, directory) in
+        [(&["/srv/www"][..], true, "/srv/www"), (&["."], true, "."), (&[], true, "./public"), (&[], false, ".")]
+    {
+        let asked = |path: &Path| {
+            assert_eq!(path, Path::new("./public"));
+            public_exists
+        };
+        assert_eq!(parsed(arguments).directory(asked), PathBuf::from(directory), "{arguments:?} {public_exists}");
+    }
+}
+
+#[test]
+fn how_much_is_said_follows_from_v_and_q() {
+    for (arguments, level) in [
+        (&[][..], LevelFilter::Info),
+        (&["-v"], LevelFilter::Debug),
+        (&["--verbose"], LevelFilter::Debug),
+        (&["-vv"], LevelFilter::Trace),
+        (&["-vvvv"], LevelFilter::Trace),
+        (&["-q"], LevelFilter::Error),
+        (&["--quiet"], LevelFilter::Error),
+    ] {
+        assert_eq!(parsed(arguments).log_filter(), level, "{arguments:?}");
+    }
+    assert_eq!(parse(&["-v", "-q"]).expect_err("not both").kind(), ErrorKind::ArgumentConflict);
+}
+
+#[test]
+fn a_time_is_a_whole_number_and_its_unit() {
+    for (text, milliseconds) in [
+        ("1ms", 1),
+        ("500ms", 500),
+        ("10s", 10_000),
+        ("010s", 10_000),
+        ("2m", 120_000),
+        ("1440m", 86_400_000),
+        ("86400s", 86_400_000),
+        ("86400000ms", 86_400_000),
+    ] {
+        assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_no_time_is_refused_with_what_would_be_one() {
+    const NUMBER: &str = "is not a whole number and a unit: write 500ms, 10s or 2m";
+    const UNIT: &str = "is not a unit: write 500ms, 10s or 2m";
+    const DAY: &str = "is more than a day: write 1440m or less";
+    for (text, message) in [
+        ("", format!("`` {NUMBER}")),
+        ("s", format!("`s` {NUMBER}")),
+        ("-1s", format!("`-1s` {NUMBER}")),
+        ("+1s", format!("`+1s` {NUMBER}")),
+        (" 1s", format!("` 1s` {NUMBER}")),
+        ("1.5s", format!("`1.5s` {NUMBER}")),
+        ("1,5s", format!("`1,5s` {NUMBER}")),
+        ("10", "`10` has no unit: write 500ms, 10s or 2m".to_owned()),
+        ("10 s", format!("` s` {UNIT}")),
+        ("10S", format!("`S` {UNIT}")),
+        ("10sec", format!("`sec` {UNIT}")),
+        ("1h", format!("`h` {UNIT}")),
+        ("1m30s", format!("`m30s` {UNIT}")),
+        ("10µs", format!("`µs` {UNIT}")),
+        ("٣s", format!("`٣s` {NUMBER}")),
+        ("0s", "a time of zero would end everything at once: write 1ms or more".to_owned()),
+        ("000ms", "a time of zero would end everything at once: write 1ms or more".to_owned()),
+        ("86400001ms", format!("`86400001ms` {DAY}")),
+        ("1441m", format!("`1441m` {DAY}")),
+        ("18446744073709551616ms", format!("`18446744073709551616ms` {DAY}")),
+        ("18446744073709551615m", format!("`18446744073709551615m` {DAY}")),
+    ] {
+        assert_eq!(parse_duration(text).map_err(|error| error.to_string()), Err(message), "{text:?}");
+    }
+    assert_eq!(parse_duration("0m"), Err(SpanError::Zero));
+}
+
+#[test]
+fn an_address_is_an_ip_address_with_or_without_brackets() {
+    for (text, address) in
+        [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::", "::"), ("::1", "::1"), ("[::1]", "::1")]
+    {
+        assert_eq!(parse_address(text), Ok(address.parse().unwrap()), "{text:?}");
+    }
+    const WRITE: &str = "write 127.0.0.1 or ::1 for this machine, 0.0.0.0 or :: for all";
+    for (text, message) in [
+        ("", format!("`` is not an IP address: {WRITE}")),
+        ("localhost", format!("`localhost` is not an IP address: {WRITE}")),
+        ("[127.0.0.1]", format!("`[127.0.0.1]` is not an IP address: {WRITE}")),
+        ("[::1", format!("`[::1` is not an IP address: {WRITE}")),
+        ("127.1", format!("`127.1` is not an IP address: {WRITE}")),
+        ("127.0.0.1:80", "`127.0.0.1:80` has a port: write --bind 127.0.0.1 --port 80".to_owned()),
+        ("[::1]:80", "`[::1]:80` has a port: write --bind ::1 --port 80".to_owned()),
+    ] {
+        assert_eq!(parse_address(text).map_err(|error| error.to_string()), Err(message), "{text:?}");
+    }
+}
+
+#[test]
+fn a_value_out_of_its_bounds_is_refused_when_the_program_starts() {
+    for (arguments, message) in [
+        (["-w", "0"], "error: invalid value '0' for '--workers <N>': 0 is not in 1..=1024"),
+        (["-w", "1025"], "error: invalid value '1025' for '--workers <N>': 1025 is not in 1..=1024"),
+        (["-p", "65536"], "error: invalid value '65536' for '--port <PORT>': 65536 is not in 0..=65535"),
+        (["--connections-max", "0"], "error: invalid value '0' for '--connections-max <N>': 0 is not in 1..=1000000"),
+        (
+            ["--connections-max", "1000001"],
+            "error: invalid value '1000001' for '--connections-max <N>': 1000001 is not in 1..=1000000",
+        ),
+        (
+            ["--idle-timeout", "10"],
+            "error: invalid value '10' for '--idle-timeout <TIME>': `10` has no unit: write 500ms, 10s or 2m",
+        ),
+        (
+            ["--header", "ETag: 1"],
+            "error: invalid value 'ETag: 1' for '--header <NAME: VALUE>': ETag is worked out for every response: one \
+             value can't be right for all",
+        ),
+    ] {
+        assert_eq!(refused(&arguments), message);
+    }
+    for (bounds, workers) in [("1", 1), ("1024", 1024)] {
+        assert_eq!(parsed(&["-w", bounds]).limits().workers, workers);
+    }
+    let unknown = parse(&["--access-log", "json"]).expect_err("no such format");
+    assert_eq!((unknown.kind(), unknown.exit_code()), (ErrorKind::InvalidValue, 2));
+}
+
+#[test]
+fn a_header_on_the_command_line_is_one_line_and_there_may_be_several() {
+    let arguments = parsed(&["--header", "X-A: 1, 2", "--header", "X-B:  3 "]);
+    let lines = arguments.headers().iter().map(|line| (line.name(), line.value())).collect::<Vec<_>>();
+    assert_eq!(lines, [("X-A", "1, 2"), ("X-B", "3")]);
+    for text in ["X-A: 1\nX-B: 2", "X-A: 1\r\nX-B: 2", "X-A: 1\n"] {
+        assert_eq!(parse(&["--header", text]).expect_err(text).kind(), ErrorKind::ValueValidation);
+    }
+}
+
+#[test]
+fn help_of_every_option_fits_on_its_own_line() {
+    let help = Arguments::command().term_width(100).render_help().to_string();
+    let options = Arguments::command().get_arguments().filter(|argument| !argument.is_hide_set()).count();
+    let titles = help.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).count();
+    let blanks = help.lines().filter(|line| line.is_empty()).count();
+    // `-h` and `-V` come from clap, when it builds the command.
+    assert_eq!(help.lines().count(), options + 2 + titles + blanks, "an option's help is wrapped:\n{help}");
+}
+
+#[test]
+fn the_variable_of_every_option_is_named_after_it() {
+    let mut command = Arguments::command();
+    command.build();
+    for argument in command.get_arguments() {
+        let Some(long) = argument.get_long() else { continue };
+        let expected = match long {
+            "help" | "version" => None,
+            // Behind it stands an option of its own, which takes several lines.
+            "header" => None,
+            "MILLPOND_HEADER" => Some("MILLPOND_HEADER".to_owned()),
+            _ => Some(format!("MILLPOND_{}", long.replace('-', "_").to_ascii_uppercase())),
+        };
+        assert_eq!(argument.get_env().map(|name| name.to_str().unwrap().to_owned()), expected, "--{long}");
+    }
+    command.debug_assert();
+}
+
+/// Set in the child below, so that this test binary, started by nobody else, says what it parsed.
+const CHILD: &str = "MILLPOND_TEST_ARGUMENTS";
+
+#[test]
+fn child_that_says_what_it_parsed() {
+    let Ok(arguments) = std::env::var(CHILD) else { return };
+    let arguments = arguments.split_whitespace().collect::<Vec<_>>();
+    let meaning = parse(&arguments).map_err(|error| error.kind()).map(|arguments| {
+        let headers = arguments.headers().iter().map(|line| format!("{}={}", line.name(), line.value()));
+        let headers = headers.collect::<Vec<_>>().join(";");
+        let (level, bind) = (arguments.log_filter(), arguments.bind.len());
+        format!("{} {bind} {} {level} {headers}", arguments.port, arguments.hidden)
+    });
+    println!("\nmeaning: {meaning:?}");
+}
+
+#[test]
+fn the_environment_sets_what_the_command_line_does_not() {
+    // The port, the number of addresses, --hidden, the level, and the headers.
+    for (variables, arguments, meaning) in [
+        (&[("MILLPOND_PORT", "81")][..], "", r#"Ok("81 1 false INFO ")"#),
+        (&[("MILLPOND_PORT", "81")], "-p 82", r#"Ok("82 1 false INFO ")"#),
+        (&[("MILLPOND_BIND", "::,0.0.0.0")], "", r#"Ok("8080 2 false INFO ")"#),
+        (&[("MILLPOND_BIND", "::,0.0.0.0")], "-b ::1", r#"Ok("8080 1 false INFO ")"#),
+        (&[("MILLPOND_HIDDEN", "1")], "", r#"Ok("8080 1 true INFO ")"#),
+        (&[("MILLPOND_HIDDEN", "true")], "", r#"Ok("8080 1 true INFO ")"#),
+        (&[("MILLPOND_HIDDEN", "no")], "", r#"Ok("8080 1 false INFO ")"#),
+        (&[("MILLPOND_HIDDEN", "no")], "--hidden", r#"Ok("8080 1 true INFO ")"#),
+        (&[("MILLPOND_HIDDEN", "perhaps")], "", "Err(ValueValidation)"),
+        (&[("MILLPOND_VERBOSE", "2")], "", r#"Ok("8080 1 false TRACE ")"#),
+        (&[("MILLPOND_VERBOSE", "2")], "-v", r#"Ok("8080 1 false DEBUG ")"#),
+        (&[("MILLPOND_QUIET", "yes")], "", r#"Ok("8080 1 false ERROR ")"#),
+        (&[("MILLPOND_QUIET", "yes")], "-v", "Err(ArgumentConflict)"),
+        (&[("MILLPOND_HEADER", "A: 1\n\nB: 2\r\n")], "", r#"Ok("8080 1 false INFO A=1;B=2")"#),
+        (&[("MILLPOND_HEADER", "A: 1\nB: 2")], "--header C:3", r#"Ok("8080 1 false INFO C=3")"#),
+        (&[("MILLPOND_HEADER", "A: 1\nDate: 2")], "", "Err(ValueValidation)"),
+        (&[("MILLPOND_WORKERS", "0")], "", "Err(ValueValidation)"),
+    ] {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "cli::child_that_says_what_it_parsed", "--nocapture"])
+            .env(CHILD, arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let output = String::from_utf8(child.stdout).unwrap();
+        let said = output.lines().find_map(|line| line.strip_prefix("meaning: "));
+        assert_eq!(said, Some(meaning), "{variables:?} {arguments:?}");
+    }
+}

@@ -1,0 +1,81 @@
+//! The walls of the house: who may use whom, and what a file may look like.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and the wings it may name. `config` and its own wing are always allowed.
+const MAY_USE: [(&str, &[&str]); 7] = [
+    ("config.rs", &["server"]), // only in the documentation of `Limits`
+    ("http/", &[]),
+    ("site/", &["http", "observe"]),
+    ("observe/", &["http"]),
+    ("engine/", &["http", "observe"]),
+    ("server.rs", &["http", "observe", "engine", "site"]),
+    ("cli.rs", &["http", "observe"]),
+];
+
+/// What the pure wing has no business with.
+const IMPURE: [&str; 8] =
+    ["std::fs", "std::net::Tcp", "std::os", "std::thread", "std::sync", "SystemTime::now", "Instant", "log::"];
+
+const LINES_MAX: usize = 400;
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("the source is there") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Every source file: its path below `src`, and its text.
+fn rooms() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let name = |path: &Path| path.strip_prefix(&root).expect("it was found there").display().to_string();
+    sources(&root).iter().map(|path| (name(path), fs::read_to_string(path).expect("it is text"))).collect()
+}
+
+#[test]
+fn arrows_point_down() {
+    let wings = ["http", "site", "observe", "engine", "server", "cli"];
+    for (name, text) in rooms() {
+        let Some((own, allowed)) = MAY_USE.iter().find(|(room, _)| name.starts_with(room)) else { continue };
+        for wing in wings.iter().filter(|wing| !allowed.contains(wing) && !own.starts_with(**wing)) {
+            assert!(!text.contains(&format!("crate::{wing}")), "{name} uses {wing}");
+        }
+    }
+}
+
+#[test]
+fn the_language_is_pure() {
+    for (name, text) in rooms().iter().filter(|(name, _)| name.starts_with("http/")) {
+        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for word in IMPURE {
+            assert!(!code.contains(word), "{name} uses {word}");
+        }
+    }
+}
+
+#[test]
+fn every_room_says_first_what_it_is_and_is_small() {
+    for (name, text) in rooms() {
+        assert!(text.starts_with("//! "), "{name} begins without a sentence");
+        assert!(text.lines().count() <= LINES_MAX, "{name} has {} lines: two ideas?", text.lines().count());
+    }
+}
+
+#[test]
+fn nothing_is_unsafe_and_nothing_is_left_undone() {
+    for (name, text) in rooms() {
+        for word in ["unsafe {", "unsafe fn", "unsafe impl", "todo!(", "unimplemented!("] {
+            assert!(!text.contains(word), "{name} has {word}");
+        }
+    }
+    let library = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("it is text");
+    assert!(library.contains("#![forbid(unsafe_code)]"));
+}

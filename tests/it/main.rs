@@ -1,0 +1,34 @@
+//! The real server over real sockets: each module asks one kind of question, by raw bytes, and holds the answer to the
+//! RFCs.
+
+mod support;
+
+// What HTTP says.
+mod head;
+mod methods;
+mod target;
+mod directories;
+mod hidden_and_links;
+mod special_files;
+mod representation;
+mod conditions;
+mod ranges;
+mod framing;
+mod head_size;
+mod content;
+mod persistence;
+mod splits;
+mod errors;
+
+// How the machinery holds.
+mod load;
+mod parking;
+mod deadlines;
+mod limits;
+mod transfer;
+mod drain;
+mod access_log;
+mod cli;
+mod tools;
+mod library;
+mod browser;

@@ -4,7 +4,7 @@ use millpond::http::authority::{self, Authority};
 
 #[test]
 fn a_host_and_perhaps_a_port() {
-    let rows: [(&str, &str, &str, Option<u16>); 20] = [
+    let rows: [(&str, &str, &str, Option<u16>); 22] = [
         ("a name", "localhost", "localhost", None),
         ("a name and a port", "localhost:8080", "localhost", Some(8080)),
         ("any case", "Example.COM", "Example.COM", None),
@@ -25,6 +25,8 @@ fn a_host_and_perhaps_a_port() {
         ("port 0", "a:0", "a", Some(0)),
         ("a port with zeros in front", "a:00080", "a", Some(80)),
         ("an IPv6 address and a colon", "[::1]:", "[::1]", None),
+        ("a version of IP that does not exist yet", "[v1.a:b]", "[v1.a:b]", None),
+        ("the same and a port", "[vF0.~]:80", "[vF0.~]", Some(80)),
     ];
     for (name, value, host, port) in rows {
         assert_eq!(authority::parse(value.as_bytes()), Some(Authority { host, port }), "{name}");
@@ -33,7 +35,7 @@ fn a_host_and_perhaps_a_port() {
 
 #[test]
 fn anything_else_is_none() {
-    let rows: [(&str, &[u8]); 29] = [
+    let rows: [(&str, &[u8]); 31] = [
         ("a space", b"a b"),
         ("a list", b"a, b"),
         ("a list without a space", b"a,b"),
@@ -58,7 +60,9 @@ fn anything_else_is_none() {
         ("empty brackets", b"[]"),
         ("a name after the brackets", b"[::1]a"),
         ("an IPv6 address with a zone", b"[fe80::1%25eth0]"),
-        ("a version of IP that does not exist", b"[v1.a]"),
+        ("a version of IP that is no number", b"[vx.a]"),
+        ("a version of IP without a number", b"[v.a]"),
+        ("a version of IP without an address", b"[v1.]"),
         ("half an escape", b"a%4"),
         ("a bad escape", b"%zz"),
         ("a byte that is not ASCII", b"caf\xe9"),

@@ -4,8 +4,8 @@
 //! up, and no quotation mark or backslash of the client's that is not escaped: a client can neither forge a line nor
 //! speak to the operator's terminal. A line's length is bounded whatever the client sent.
 //!
-//! *Secrets:* the query of the target and whatever follows the path in a referer are left out, for tokens and passwords
-//! live there. No other field of the request is logged but the user agent.
+//! *Secrets:* the query and the user name of the target, and whatever follows the path in a referer, are left out, for
+//! tokens and passwords live there. No other field of the request is logged but the user agent.
 //!
 //! The formats are those of Apache httpd, "common" and "combined", which every log reader knows. They show a response of
 //! zero bytes as `-`. Times are UTC: a local time needs a table of time zones and is ambiguous once a year.
@@ -121,7 +121,8 @@ impl Entry<'_> {
         out.extend_from_slice(&date::render_common_log(self.received));
         out.extend_from_slice(b"] ");
         let RequestLine { head, version } = without_query(self.request_line);
-        render_quoted(&[head, version], out);
+        let [head, host_and_path] = without_userinfo(head);
+        render_quoted(&[head, host_and_path, version], out);
         out.push(b' ');
     }
 
@@ -166,6 +167,19 @@ fn without_query(line: &[u8]) -> RequestLine<'_> {
     let (head, rest) = line.split_at(query);
     let version = rest.iter().rposition(|byte| *byte == b' ').map_or(b"".as_slice(), |blank| &rest[blank..]);
     RequestLine { head, version: if version.starts_with(b" HTTP/") { version } else { b"" } }
+}
+
+/// Leaves out what stands before an `@` in the authority of an absolute-form target: a user name and a password. Such a
+/// target is refused, but its line is logged.
+fn without_userinfo(head: &[u8]) -> [&[u8]; 2] {
+    const AFTER_SCHEME: &[u8] = b"://";
+    let target_at = head.iter().position(|byte| *byte == b' ').map_or(0, |blank| blank + 1);
+    let scheme = head[target_at..].windows(AFTER_SCHEME.len()).position(|window| window == AFTER_SCHEME);
+    let Some(scheme) = scheme.filter(|_| head.get(target_at) != Some(&b'/')) else { return [head, b""] };
+    let (before, rest) = head.split_at(target_at + scheme + AFTER_SCHEME.len());
+    let authority = rest.split(|byte| *byte == b'/').next().unwrap_or_default();
+    let userinfo_bytes = authority.iter().rposition(|byte| *byte == b'@').unwrap_or(0);
+    [before, &rest[userinfo_bytes..]]
 }
 
 /// Leaves out a referer's query and fragment: a page of ours names its own query as the referer of all it loads.

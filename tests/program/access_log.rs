@@ -57,6 +57,20 @@ fn a_line_is_its_three_pieces_in_order() {
 }
 
 #[test]
+fn a_password_in_a_target_is_not_logged() {
+    let rows = [
+        ("in a URI", "GET http://user:secret@h/a HTTP/1.1", "GET http://@h/a HTTP/1.1"),
+        ("with an @ in it", "GET http://user:se@cret@h HTTP/1.1", "GET http://@h HTTP/1.1"),
+        ("before a query", "GET http://user:secret@h?a HTTP/1.1", "GET http://@h HTTP/1.1"),
+        ("none", "GET http://h/a@b HTTP/1.1", "GET http://h/a@b HTTP/1.1"),
+        ("a path that looks like it", "GET /http://a@b HTTP/1.1", "GET /http://a@b HTTP/1.1"),
+    ];
+    for (name, line, logged) in rows {
+        assert_eq!(request_line(line.as_bytes()), format!("\"{logged}\""), "{name}");
+    }
+}
+
+#[test]
 fn an_outcome_is_the_status_and_the_bytes_of_content() {
     for (status, content_bytes, text) in
         [(200, 1, "200 1"), (304, 0, "304 -"), (206, u64::MAX, "206 18446744073709551615")]

@@ -2,16 +2,18 @@
 //!
 //! DESIGN.md §3.7 (openat2 beneath the root); RFC 8615 (.well-known); THREATS.md P9, P11, P12, L1 to L4, L7 to L9.
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustix::fs::{CWD, RenameFlags};
 
-use crate::support::{Client, HIDDEN_FILES, SECRET, Server, Site, ask, common, find, get, rows, server, show};
+use crate::support::{Client, HIDDEN_FILES, RENAMES, SECRET, Server, Site, ask, common, find, get, rows, server, show};
 
 /// What a target gets: its status, and with a 200 its content.
 #[track_caller]
 fn gets(server: &Server, target: &str, status: u16, content: &str) {
+    let _calm = RENAMES.read().unwrap_or_else(PoisonError::into_inner);
     let response = ask(server, get(target, ""));
     assert_eq!(response.status, status, "{target}: {}", response.content_text());
     if status == 200 {
@@ -161,6 +163,7 @@ fn a_root_given_with_dots_and_links_is_the_same_root() {
 fn a_directory_swapped_for_a_link_leaks_nothing_in_5_000_requests() {
     const REQUESTS: usize = 5_000;
     const CONNECTIONS: usize = 4;
+    let _storm = RENAMES.write().unwrap_or_else(PoisonError::into_inner);
     let site = Site::new();
     site.file("swapped/secret.txt", "inside").link("other", "../outside");
     let server = Server::start(site.root(), &["--access-log", "off"]);

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, RwLock};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::FileType;
@@ -31,6 +31,10 @@ static COMMON: LazyLock<Common> = LazyLock::new(|| {
     let _watchdog = Watchdog::over(&server, &site);
     Common { site, server, _watchdog }
 });
+
+/// Held by all who ask for a link with `..` in it, or by the one who renames without pause. The kernel gives such a link up
+/// (`EAGAIN`) when anything on the machine is renamed meanwhile, and "come again" (503) is then the honest answer.
+pub static RENAMES: RwLock<()> = RwLock::new(());
 
 /// The shared site and its server; the first call waits until the files have settled.
 pub fn common() -> &'static Common {

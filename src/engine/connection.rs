@@ -112,7 +112,8 @@ impl<S: Stream> Connection<S> {
         desk.begin_look_at_the_clock(&mut self.unread);
         let State::Responding(exchange) = &mut self.state else { return self.go_on(desk, service) };
         let before = std::mem::replace(&mut exchange.untaken, untaken);
-        if untaken.zip(before).is_some_and(|(now, before)| now < before) {
+        // The first look has nothing to compare with. It counts as movement: rather late by a look than early.
+        if untaken.is_some_and(|now| before.is_none_or(|before| now < before)) {
             self.quiet_since = desk.now;
         }
         // No other try to send: a little more than what the client took always fits, and shows nothing.
@@ -273,8 +274,8 @@ impl<S: Stream> Connection<S> {
         let progress = exchange.transfer.push(&mut self.stream, &mut desk.bytes_left);
         if exchange.transfer.sent() > before {
             self.quiet_since = desk.now;
+            exchange.untaken = None;
         }
-        exchange.untaken = None;
         let interest = match progress {
             Ok(Progress::Blocked) => Interest::Write,
             // The socket may have just become full: then this, too, waits for room.

@@ -1,6 +1,7 @@
 //! One line per response on stdout, that nobody can forge and nobody has to wait for.
 //!
-//! *Invariants:* rows G1, G2, G3, G6 and S9 of THREATS.md, promise 15. The formats are Apache's *common* and *combined*.
+//! *Invariants:* rows G1, G2, G3, G6 and S9 of THREATS.md, promise 15. The formats are Apache's *common* and
+//! *combined*.
 
 use std::io::{Read, Write};
 use std::process::Stdio;
@@ -40,7 +41,7 @@ fn without_date(line: &str) -> String {
     format!("{before}[date]{after}")
 }
 
-// -------------------------------------------------------------------------------------------------------------------- formats
+// ------------------------------------------------------------------------------------------------------------- formats
 
 rows!(common:
     a_get(get("/hello.txt", ""), r#"127.0.0.1 - - [date] "GET /hello.txt HTTP/1.1" 200 13"#),
@@ -63,7 +64,10 @@ rows!(common:
         r#"127.0.0.1 - - [date] "GET /%68ello.txt HTTP/1.1" 200 13"#,
     ),
     an_encoded_line_end_stays_encoded(get("/%0a%1b", ""), r#"127.0.0.1 - - [date] "GET /%0a%1b HTTP/1.1" 404 "#),
-    an_error_is_logged("POST /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n", r#"127.0.0.1 - - [date] "POST /hello.txt HTTP/1.1" 405 "#),
+    an_error_is_logged(
+        "POST /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+        r#"127.0.0.1 - - [date] "POST /hello.txt HTTP/1.1" 405 "#,
+    ),
 );
 
 /// The whole line; an expected line that ends in a space leaves the size of an error's small body to the server.
@@ -195,7 +199,7 @@ fn a_thousand_pipelined_requests_are_a_thousand_lines_in_order() {
     }
 }
 
-// -------------------------------------------------------------------------------------------------------------------- forgery
+// ------------------------------------------------------------------------------------------------------------- forgery
 
 rows!(hostile:
     a_line_feed_in_a_target(b"GET /a\nb HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -205,7 +209,9 @@ rows!(hostile:
     a_quote_in_a_user_agent(b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: a\" \"b\r\n\r\n"),
     a_backslash_before_the_end_of_a_user_agent(b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: a\\\r\n\r\n"),
     an_escape_sequence_in_a_user_agent(b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: a\x1b]0;pwned\x07\r\n\r\n"),
-    bytes_above_ascii_in_a_user_agent(b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \x9b2J caf\xe9 \xf0\x9f\xa6\x86\r\n\r\n"),
+    bytes_above_ascii_in_a_user_agent(
+        b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \x9b2J caf\xe9 \xf0\x9f\xa6\x86\r\n\r\n",
+    ),
     a_tab_in_a_referer(b"GET / HTTP/1.1\r\nHost: a\r\nReferer: a\tb\r\n\r\n"),
     a_carriage_return_in_a_referer(b"GET / HTTP/1.1\r\nHost: a\r\nReferer: a\rb\r\n\r\n"),
     a_nul_in_a_referer(b"GET / HTTP/1.1\r\nHost: a\r\nReferer: a\0b\r\n\r\n"),
@@ -258,7 +264,7 @@ fn quoted(text: &str) -> (&str, &str) {
     panic!("no end of the quoted {text:?}")
 }
 
-// ----------------------------------------------------------------------------------------------------------------- slow sinks
+// ---------------------------------------------------------------------------------------------------------- slow sinks
 
 /// Enough lines, of about 1 KiB each, to fill a pipe (64 KiB) and any queue that is bounded with reason.
 const FLOOD_REQUESTS: usize = 8_000;
@@ -307,8 +313,8 @@ fn a_blocked_stdout_slows_nobody_and_what_was_dropped_is_counted_and_said() {
     let warnings = stderr.lines().filter(|line| line.contains("dropped")).count();
     let warnings_max = usize::try_from(flooded_for.as_secs()).expect("a few seconds") + 4;
     assert!(warnings <= warnings_max, "{warnings} warnings in {flooded_for:?}, at most one a second");
-    // The last line may have been cut by the exit. What was being written then is counted as dropped, though the pipe took
-    // some of it: nobody is told less than was lost.
+    // The last line may have been cut by the exit. What was being written then is counted as dropped, though the pipe
+    // took some of it: nobody is told less than was lost.
     let whole_lines = log.iter().filter(|byte| **byte == b'\n').count();
     let accounted = whole_lines + dropped_at_exit(&stderr);
     let sent = FLOOD_REQUESTS + 200;
@@ -389,7 +395,8 @@ fn a_full_disk_ends_nothing() {
     assert!(matches!(code, Some(0 | 1)) && !text.contains("panicked"), "{code:?}: {text}");
 }
 
-/// Whether a SIGTERM would find a handler of its own (proc_pid_status(5): a mask in hexadecimal, the lowest bit for signal 1).
+/// Whether a SIGTERM would find a handler of its own (proc_pid_status(5): a mask in hexadecimal, the lowest bit for
+/// signal 1).
 fn handles_sigterm(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);

@@ -1,7 +1,8 @@
-//! The command line as its users meet it: the first line, the options, the environment, and one line for whatever is wrong.
+//! The command line as its users meet it: the first line, the options, the environment, and one line for whatever is
+//! wrong.
 //!
-//! *Invariants:* rows P19, D10, S10, S12, S13 and S15 of THREATS.md. Exit code 1 is the world's fault, 2 is the command's; nothing ever
-//! ends in a backtrace.
+//! *Invariants:* rows P19, D10, S10, S12, S13 and S15 of THREATS.md. Exit code 1 is the world's fault, 2 is the
+//! command's; nothing ever ends in a backtrace.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -57,7 +58,7 @@ fn with(args: &[&str]) -> Command {
     command
 }
 
-// ----------------------------------------------------------------------------------------------------------------- first line
+// ---------------------------------------------------------------------------------------------------------- first line
 
 rows!(first_line:
     the_first_line_is_the_address_to_open(&[]),
@@ -105,7 +106,7 @@ fn ipv6_is_served_beside_ipv4_and_has_its_brackets() {
     server.wait_for_stdout_line(PATIENCE, |line| line.starts_with("::1 - - ["));
 }
 
-// ------------------------------------------------------------------------------------------------------------- what is served
+// ------------------------------------------------------------------------------------------------------ what is served
 
 #[test]
 fn without_a_directory_public_is_served_if_there_is_one() {
@@ -136,7 +137,7 @@ fn served_from(current_directory: &Path) -> String {
     Client::connect(&server).ask(plain_get("/hello.txt")).content_text().to_owned()
 }
 
-// ------------------------------------------------------------------------------------------------------------- the world's fault
+// --------------------------------------------------------------------------------------------------- the world's fault
 
 /// One line that names the cause, and nothing on stdout.
 fn assert_refuses(command: Command, names: &[&str]) {
@@ -219,7 +220,7 @@ fn as_nobody(mut command: Command) -> Command {
     command
 }
 
-// ----------------------------------------------------------------------------------------------------------- the command's fault
+// ------------------------------------------------------------------------------------------------- the command's fault
 
 rows!(wrong:
     an_unknown_option(&["--frobnicate"], "--frobnicate"),
@@ -279,7 +280,8 @@ rows!(right:
     a_duration_in_seconds(&["--idle-timeout", "90s"]),
     a_duration_in_minutes(&["--stall-timeout", "2m"]),
     all_the_long_options(&[
-        "--bind", "127.0.0.1", "--workers", "3", "--connections-max", "100", "--head-timeout", "1s", "--idle-timeout", "1m",
+        "--bind", "127.0.0.1", "--workers", "3", "--connections-max", "100", "--head-timeout", "1s",
+        "--idle-timeout", "1m",
         "--stall-timeout", "1m", "--drain-timeout", "1s", "--access-log", "combined", "--hidden", "--follow-symlinks",
         "--header", "X-Duck: quack",
     ]),
@@ -297,7 +299,7 @@ fn right(args: &[&str]) {
     assert_eq!(Client::connect(&server).ask(plain_get("/hello.txt")).content, b"hello, world\n");
 }
 
-// ------------------------------------------------------------------------------------------------------------- the environment
+// ----------------------------------------------------------------------------------------------------- the environment
 
 /// Every option that takes a value: its variable, a value that it refuses, and one that it takes.
 const VARIABLES: [(&str, &str, &str, &str); 10] = [
@@ -361,7 +363,7 @@ fn the_command_line_wins_over_the_environment() {
     }
 }
 
-// ------------------------------------------------------------------------------------------------------------------------ help
+// ---------------------------------------------------------------------------------------------------------------- help
 
 rows!(help:
     the_long_help_names_every_option_and_the_rule_for_variables(&["--help"]),
@@ -389,7 +391,7 @@ fn version(args: &[&str]) {
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), expected, ""));
 }
 
-// ------------------------------------------------------------------------------------------------------------- what stderr is for
+// -------------------------------------------------------------------------------------------------- what stderr is for
 
 rows!(stderr_lines:
     a_usual_run_says_when_it_starts_and_how_it_ended(&[], 1..=4),

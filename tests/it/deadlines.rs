@@ -1,7 +1,9 @@
-//! Every wait has an end: a head, an idle connection and a response each have a deadline, and nobody gets more time by dripping.
+//! Every wait has an end: a head, an idle connection and a response each have a deadline, and nobody gets more time by
+//! dripping.
 //!
-//! *Invariants:* 3 and 5 of DESIGN.md §3; rows C1, C2, C5, C6 and C11 of THREATS.md, promises 2 to 4. The timeouts are options of the
-//! command line, so that no test waits for ten seconds. Here time itself is what is tested: pauses are the pace of a client.
+//! *Invariants:* 3 and 5 of DESIGN.md §3; rows C1, C2, C5, C6 and C11 of THREATS.md, promises 2 to 4. The timeouts are
+//! options of the command line, so that no test waits for ten seconds. Here time itself is what is tested: pauses are
+//! the pace of a client.
 //!
 //! RFC 9110 §15.5.9: a 408 is sent with `Connection: close`.
 
@@ -10,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Silence, assert_took, plain_get};
+use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Latencies, Silence, assert_took, plain_get};
 use crate::support::{Client, PATIENCE, Response, Server, Site, patterned, rows};
 
 const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
@@ -38,16 +40,20 @@ fn at(timeout: Duration) -> std::ops::Range<Duration> {
     timeout - EARLY_MAX..timeout + LATE_MAX
 }
 
-// ------------------------------------------------------------------------------------------------------------------- the head
+// ------------------------------------------------------------------------------------------------------------ the head
 
 rows!(drip:
     a_head_whose_first_byte_is_all_that_comes_is_timed_out("G", ""),
     a_head_dripped_byte_by_byte_is_timed_out("G", "ET /hello.txt HTTP/1.1\r\nHost: millpond.test\r\n"),
-    a_head_dripped_in_field_lines_is_timed_out("GET /hello.txt HTTP/1.1\r\nHost: millpond.test\r\n", "X: 1\r\nX: 2\r\nX: 3\r\nX: 4\r\n"),
+    a_head_dripped_in_field_lines_is_timed_out(
+        "GET /hello.txt HTTP/1.1\r\nHost: millpond.test\r\n",
+        "X: 1\r\nX: 2\r\nX: 3\r\nX: 4\r\n",
+    ),
     a_head_that_lacks_its_last_byte_is_timed_out("GET /hello.txt HTTP/1.1\r\nHost: millpond.test\r\n\r", ""),
 );
 
-/// Sends the first bytes at once and the others one by one, ten in each head timeout, over and over: none of them moves the deadline.
+/// Sends the first bytes at once and the others one by one, ten in each head timeout, over and over: none of them moves
+/// the deadline.
 fn drip(first: &str, dripped: &str) {
     let site = site();
     let server = serve(&site);
@@ -74,6 +80,36 @@ fn assert_is_408(response: &Response) {
     assert_eq!((response.status, response.reason.as_str()), (408, "Request Timeout"));
     assert!(response.closes());
     assert!(!response.content.is_empty(), "a small body says what was wrong");
+}
+
+#[test]
+fn five_hundred_dripped_heads_hurt_nobody_and_are_each_timed_out() {
+    let _alone = load::alone();
+    load::raise_descriptor_limit();
+    let site = site();
+    let server = Server::start(site.root(), &["--workers", "1", "--head-timeout", "2s", "--access-log", "off"]);
+    let mut drips: Vec<(TcpStream, Instant)> = (0..500).map(|_| first_drop(&server)).collect();
+    let hello = plain_get("/hello.txt");
+    for _ in 0..5 {
+        for (stream, _) in &mut drips {
+            stream.write_all(b"x").expect("the server takes a byte");
+        }
+        let latencies = Latencies::fresh(&server, &hello, 40);
+        latencies.assert_within(Duration::from_millis(10), Duration::from_millis(500));
+    }
+    for (mut stream, since) in drips {
+        let head = load::read_head(&mut stream);
+        assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head:?}");
+        stream.read_to_end(&mut Vec::new()).expect("closed by FIN");
+        assert_took(since.elapsed(), at(Duration::from_secs(2)));
+    }
+}
+
+fn first_drop(server: &Server) -> (TcpStream, Instant) {
+    let mut stream = load::wide(server.address());
+    let since = Instant::now();
+    stream.write_all(b"GET /hello.txt HTTP/1.1\r\nX-Drip: ").expect("the server takes the beginning of a head");
+    (stream, since)
 }
 
 #[test]
@@ -135,7 +171,7 @@ fn half_a_head_and_then_fin_is_closed_at_once() {
     assert_took(since.elapsed(), Duration::ZERO..LATE_MAX);
 }
 
-// ------------------------------------------------------------------------------------------------------------------- idleness
+// ------------------------------------------------------------------------------------------------------------ idleness
 
 rows!(idle:
     a_connection_that_never_says_anything_is_closed_without_a_byte(""),
@@ -183,7 +219,7 @@ fn five_hundred_idle_connections_are_closed_in_time_and_leave_nothing_behind() {
     load::wait_until(PATIENCE, "every descriptor is free again", || load::descriptors(server.pid()) <= before);
 }
 
-// ------------------------------------------------------------------------------------------------------------------- stalling
+// ------------------------------------------------------------------------------------------------------------ stalling
 
 rows!(stall:
     a_reader_that_never_reads_is_reset_at_the_stall_timeout(load::narrow, 0),
@@ -222,8 +258,14 @@ fn pauses(connect: fn(SocketAddr) -> TcpStream) {
 }
 
 rows!(slow_but_steady:
-    a_reader_of_3_mib_a_second_is_not_cut_though_it_takes_longer_than_the_stall_timeout(64 * 1024, Duration::from_millis(20)),
-    a_reader_so_slow_that_the_socket_is_not_writable_within_the_stall_timeout_is_not_cut(8 * 1024, Duration::from_millis(40)),
+    a_reader_of_3_mib_a_second_is_not_cut_though_it_takes_longer_than_the_stall_timeout(
+        64 * 1024,
+        Duration::from_millis(20),
+    ),
+    a_reader_so_slow_that_the_socket_is_not_writable_within_the_stall_timeout_is_not_cut(
+        8 * 1024,
+        Duration::from_millis(40),
+    ),
 );
 
 /// Bytes move all the time, so this is no stall, however few they are ("a response no byte of which moves").

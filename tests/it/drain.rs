@@ -1,4 +1,5 @@
-//! Ctrl+C in the middle of everything loses nothing: the port closes, what was asked is answered, what is under way is finished.
+//! Ctrl+C in the middle of everything loses nothing: the port closes, what was asked is answered, what is under way is
+//! finished.
 //!
 //! *Invariants:* 12 of DESIGN.md §3; rows S1 to S5, S8, S11, S14 and S15 of THREATS.md, promise 12.
 //!
@@ -56,7 +57,7 @@ fn assert_summary(stderr: &[u8], finished: usize, cut: usize) {
     assert!((finished..=finished + 1).contains(said) && *said_cut == cut, "{line:?}: not {finished} and {cut}");
 }
 
-// ---------------------------------------------------------------------------------------------------------------- one signal
+// ---------------------------------------------------------------------------------------------------------- one signal
 
 rows!(drains:
     sigint_drains(Signal::INT),
@@ -136,7 +137,7 @@ fn half_heads_do_not_hold_the_drain_longer_than_its_deadline() {
     drop(half_heads);
 }
 
-// ------------------------------------------------------------------------------- what has reached the kernel and not yet the server
+// ------------------------------------------------------------------ what has reached the kernel and not yet the server
 
 /// Stops the server, lets something happen that it can't see yet, and then shows it that and the signal at once.
 fn behind_its_back(server: &Server, happens: impl FnOnce()) {
@@ -148,7 +149,8 @@ fn behind_its_back(server: &Server, happens: impl FnOnce()) {
     server.signal(Signal::CONT);
 }
 
-/// A worker may have answered before the signal was heard, so that not every such answer says close; each connection ends.
+/// A worker may have answered before the signal was heard, so that not every such answer says close; each connection
+/// ends.
 fn assert_last_answer(stream: TcpStream) {
     let answer = Download::answered(stream, b"hello, world\n");
     assert_eq!(load::silence(&mut answer.finish(), PATIENCE), Silence::Closed);
@@ -199,14 +201,15 @@ fn pipelined_requests_that_were_received_are_all_answered() {
     for index in 0..40 {
         let response = client.response("GET");
         assert_eq!(response.content, b"hello, world\n");
-        // RFC 9112 §9.6: whoever says close must not answer what follows. The last one need not say it, if the signal came later.
+        // RFC 9112 §9.6: whoever says close must not answer what follows. The last one need not say it, if the signal
+        // came later.
         assert!(!response.closes() || index == 39, "answer {index} says close, and others were asked for");
     }
     client.expect_closed();
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
 }
 
-// --------------------------------------------------------------------------------------------------------- deadline and impatience
+// --------------------------------------------------------------------------------------------- deadline and impatience
 
 #[test]
 fn a_client_that_never_reads_is_cut_at_the_deadline() {
@@ -284,7 +287,7 @@ fn the_same_port_can_be_served_again_at_once() {
     drop(open);
 }
 
-// ----------------------------------------------------------------------------------------------------------------- under load
+// ---------------------------------------------------------------------------------------------------------- under load
 
 rows!(under_load:
     one_worker_drains_under_load("1"),
@@ -307,7 +310,8 @@ enum Outcome {
     Refused,
 }
 
-/// Eight clients ask as fast as they can, 25 times on each connection; the signal comes in the middle of it, five times over.
+/// Eight clients ask as fast as they can, 25 times on each connection; the signal comes in the middle of it, five times
+/// over.
 fn under_load(workers: &str) {
     const CLIENTS: usize = 8;
     const ANSWERS_BEFORE_THE_SIGNAL: usize = 1_500;
@@ -341,8 +345,8 @@ fn ask_until_the_end(address: SocketAddr, answered: &AtomicUsize) {
                 Outcome::Answered => drop(answered.fetch_add(1, Ordering::Relaxed)),
                 Outcome::AnsweredLast | Outcome::Refused => break,
                 Outcome::Reset if index == 0 => break,
-                // The server keeps a quiet connection for a grace (config::DRAIN_GRACE) that this client does not use up, so
-                // that even on a used connection there is no request that it did not receive.
+                // The server keeps a quiet connection for a grace (config::DRAIN_GRACE) that this client does not use
+                // up, so that even on a used connection there is no request that it did not receive.
                 lost => panic!("request {index} on a connection: {lost:?}, and it was sent"),
             }
         }

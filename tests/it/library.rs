@@ -1,7 +1,8 @@
 //! The library as its users have it: a closure for a handler, a handle to drain, and a panic that costs one turn.
 //!
-//! *Invariants:* 11 of DESIGN.md §3; rows W1, W3, W4 and S6 of THREATS.md, promise 14. Threads and descriptors can only be counted in a
-//! process of their own, so that this binary starts itself once more: [`serve_and_panic`] is that process.
+//! *Invariants:* 11 of DESIGN.md §3; rows W1, W3, W4 and S6 of THREATS.md, promise 14. Threads and descriptors can only
+//! be counted in a process of their own, so that this binary starts itself once more: [`serve_and_panic`] is that
+//! process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ fn path(request: &RequestHead<'_>) -> String {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------- panics
+// -------------------------------------------------------------------------------------------------------------- panics
 
 /// The address, on a line of its own, is what the other process waits for.
 const CHILD_VARIABLE: &str = "MILLPOND_TESTS_SERVE_AND_PANIC";
@@ -128,7 +129,7 @@ fn a_handler_that_panics_in_a_thousand_turns_costs_a_thousand_answers_and_nothin
     mixed.expect_closed();
 }
 
-// ----------------------------------------------------------------------------------------------------------------------- drain
+// --------------------------------------------------------------------------------------------------------------- drain
 
 /// A server of this process, on a thread of its own.
 struct Running {
@@ -140,6 +141,10 @@ struct Running {
 impl Running {
     fn start(handler: impl millpond::server::Handler) -> Running {
         let (server, address) = bind(2);
+        Running::over(server, address, handler)
+    }
+
+    fn over(server: Server, address: SocketAddr, handler: impl millpond::server::Handler) -> Running {
         let handle = server.drain_handle();
         let thread = thread::spawn(move || server.run(handler).expect("threads and descriptors for a server"));
         Running { address, handle, thread }
@@ -171,8 +176,7 @@ fn a_drain_handle_drains_from_another_thread() {
     server.handle.clone().drain();
     let address = server.address;
     client.expect_closed();
-    let drained = server.join();
-    assert_eq!(drained.cut, 0);
+    assert_eq!(server.join().cut, 0);
     assert_refused(address);
 }
 
@@ -185,6 +189,43 @@ fn a_drain_that_was_asked_for_before_the_start_is_not_lost() {
     assert_eq!(drained.cut, 0);
     assert!(since.elapsed() < Duration::from_secs(2), "it took {:?}", since.elapsed());
     assert_refused(address);
+}
+
+#[test]
+fn requests_that_wait_for_a_busy_worker_when_the_drain_begins_are_answered() {
+    let (server, address) = bind(1);
+    let (begun, begins) = std::sync::mpsc::channel::<()>();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let server = Running::over(server, address, move |request: &RequestHead<'_>, _: &Context| {
+        if path(request) == "/slow" {
+            begun.send(()).expect("the test waits");
+            held.lock().expect("one at a time").recv().expect("the test lets go");
+        }
+        Response::text(Status::OK, "fine")
+    });
+    let mut idle: Vec<Client> = (0..20).map(|_| Client::connect_to(address)).collect();
+    for client in &mut idle {
+        assert_eq!(client.ask(plain_get("/")).content, b"fine\n");
+    }
+    let mut slow = Client::connect_to(address);
+    slow.send(plain_get("/slow"));
+    begins.recv().expect("the worker is busy");
+    for client in &mut idle {
+        client.send(plain_get("/"));
+    }
+    server.handle.drain();
+    let since = Instant::now();
+    load::wait_until(PATIENCE, "nobody listens", || std::net::TcpStream::connect(address).is_err());
+    // Longer than any grace that a quiet connection has: these are not quiet.
+    thread::sleep(Duration::from_secs(1).saturating_sub(since.elapsed()));
+    release.send(()).expect("the handler waits");
+    for mut client in idle.into_iter().chain([slow]) {
+        let response = client.response("GET");
+        assert_eq!((response.content.as_slice(), response.closes()), (b"fine\n".as_slice(), true));
+        client.expect_closed();
+    }
+    assert_eq!(server.join().cut, 0);
 }
 
 #[test]
@@ -215,7 +256,7 @@ fn clients_may_connect_and_wait_before_the_server_runs() {
     thread.join().expect("no panic in the server");
 }
 
-// --------------------------------------------------------------------------------------------------------------------- handlers
+// ------------------------------------------------------------------------------------------------------------ handlers
 
 #[test]
 fn a_handler_is_told_who_asks() {
@@ -260,7 +301,8 @@ fn a_handler_that_takes_its_time_holds_one_worker_and_nobody_else() {
     let mut slow = Client::connect_to(server.address);
     slow.send(plain_get("/slow"));
     load::wait_until(PATIENCE, "a worker is held", || turns.load(Ordering::SeqCst) == 1);
-    // More connections than one batch of the poller takes, so that some would be stuck behind the slow one if anything was.
+    // More connections than one batch of the poller takes, so that some would be stuck behind the slow one if anything
+    // was.
     let mut others: Vec<Client> = (0..64).map(|_| Client::connect_to(server.address)).collect();
     for other in &mut others {
         other.stream().write_all(plain_get("/").as_bytes()).expect("the server takes a request");

@@ -2,12 +2,15 @@
 //!
 //! *Invariants:* 6 and 10 of DESIGN.md §3; rows A1 to A8, B5 and C9 of THREATS.md, promises 11 and 13.
 //!
-//! RFC 9112 §9.6 is the reason for the lingering close: a reset would take the answer back that the client has not read yet.
+//! RFC 9112 §9.6 is the reason for the lingering close: a reset would take the answer back that the client has not read
+//! yet.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Silence, assert_took, plain_get};
 use crate::support::{Client, PATIENCE, Server, Site, rows};
@@ -24,7 +27,7 @@ fn assert_answers(stream: &mut TcpStream) {
     assert!(load::read_head(stream).starts_with("HTTP/1.1 204 "));
 }
 
-// ------------------------------------------------------------------------------------------------------------- connections-max
+// ----------------------------------------------------------------------------------------------------- connections-max
 
 #[test]
 fn at_the_limit_the_connection_that_was_idle_longest_makes_room() {
@@ -94,7 +97,7 @@ fn when_all_connections_are_busy_accepting_pauses_and_resumes() {
     drop(done);
 }
 
-// ------------------------------------------------------------------------------------------------------------------ descriptors
+// --------------------------------------------------------------------------------------------------------- descriptors
 
 #[test]
 fn out_of_descriptors_nothing_spins_nothing_is_404_and_all_who_waited_are_served() {
@@ -154,7 +157,28 @@ fn the_descriptor_limit_lowers_the_connection_limit_with_a_warning() {
     assert_answers(held.last_mut().expect("150 of them"));
 }
 
-// ---------------------------------------------------------------------------------------------------------------------- aborts
+// -------------------------------------------------------------------------------------------------------------- aborts
+
+#[test]
+fn two_thousand_who_connect_before_the_first_is_accepted_are_all_served() {
+    const CLIENTS: usize = 2_000;
+    let backlog_max = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
+    let allowed = backlog_max.trim().parse().is_ok_and(|backlog: usize| backlog >= CLIENTS);
+    if load::skips(allowed, "backlog of 2,000 on this machine (net.core.somaxconn)") {
+        return;
+    }
+    let _alone = load::alone();
+    load::raise_descriptor_limit();
+    let site = site();
+    let server = Server::start(site.root(), &["--workers", "2", "--access-log", "off"]);
+    server.signal(Signal::STOP);
+    let mut waiting: Vec<TcpStream> = (0..CLIENTS).map(|_| sent(&server, ASK_FOR_OPTIONS)).collect();
+    server.signal(Signal::CONT);
+    for stream in &mut waiting {
+        assert!(load::read_head(stream).starts_with("HTTP/1.1 204 "));
+        load::will_abort(stream);
+    }
+}
 
 #[test]
 fn accept_survives_a_thousand_clients_that_are_gone_before_it() {
@@ -219,13 +243,19 @@ fn sent(server: &Server, bytes: &str) -> TcpStream {
     stream
 }
 
-// ------------------------------------------------------------------------------------------------------------- lingering close
+// ----------------------------------------------------------------------------------------------------- lingering close
 
 rows!(keeps_sending:
     whoever_keeps_sending_after_a_400_reads_it_whole("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     whoever_keeps_sending_after_a_505_reads_it_whole("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
-    whoever_sends_the_body_of_a_post_reads_the_405_whole("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", 405),
-    whoever_sends_the_body_of_a_get_reads_the_answer_whole("GET /hello.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 61440\r\n\r\n", 200),
+    whoever_sends_the_body_of_a_post_reads_the_405_whole(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+        405,
+    ),
+    whoever_sends_the_body_of_a_get_reads_the_answer_whole(
+        "GET /hello.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 61440\r\n\r\n",
+        200,
+    ),
     whoever_sends_chunks_reads_the_answer_whole("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 405),
 );
 

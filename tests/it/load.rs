@@ -1,11 +1,13 @@
 //! The weights of these tests: many connections, slow ones, broken ones, and what `/proc` says of the server meanwhile.
 //!
-//! *Invariants:* tests that weigh on the machine, or measure it, run one after another ([`alone`]). What another process does can
-//! only be looked at again and again ([`wait_until`]); a pause anywhere else is the pace of a client, never a guess about the server.
+//! *Invariants:* tests that weigh on the machine, or measure it, run one after another ([`alone`]). What another
+//! process does can only be looked at again and again ([`wait_until`]); a pause anywhere else is the pace of a client,
+//! never a guess about the server.
 
 // What only one of the modules needs is no mistake.
 #![allow(dead_code)]
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,13 +19,13 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Pid, Resource, Rlimit};
 
 use crate::support::{Client, LARGE_BYTES, PATIENCE, Server, patterned, show};
 
-/// Larger than what both ends' socket buffers take without anybody reading (about 4 MiB on loopback), so that it is still under
-/// way while nobody reads, and small enough to be compared byte by byte.
+/// Larger than what both ends' socket buffers take without anybody reading (about 4 MiB on loopback), so that it is
+/// still under way while nobody reads, and small enough to be compared byte by byte.
 pub const DOWNLOAD_BYTES: usize = LARGE_BYTES;
 
 /// [`DOWNLOAD_BYTES`] of content that tells where it stands.
@@ -37,7 +39,7 @@ pub fn plain_get(target: &str) -> String {
 /// A head that asks for nothing in the file system.
 pub const ASK_FOR_OPTIONS: &str = "OPTIONS * HTTP/1.1\r\nHost: millpond.test\r\n\r\n";
 
-// --------------------------------------------------------------------------------------------------------------- the machine
+// --------------------------------------------------------------------------------------------------------- the machine
 
 /// Held by every test that weighs on the machine or measures it, for as long as it runs.
 pub fn alone() -> MutexGuard<'static, ()> {
@@ -66,7 +68,8 @@ pub fn wait_until(timeout: Duration, what: &str, mut holds: impl FnMut() -> bool
     }
 }
 
-/// Whether a test that needs something the machine may not have is to be skipped, which is said; or fails, where skipping is forbidden.
+/// Whether a test that needs something the machine may not have is to be skipped, which is said; or fails, where
+/// skipping is forbidden.
 pub fn skips(present: bool, missing: &str) -> bool {
     if present {
         return false;
@@ -83,7 +86,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|candidate| candidate.is_file())
 }
 
-// ---------------------------------------------------------------------------------------------------------------- the server
+// ---------------------------------------------------------------------------------------------------------- the server
 
 /// How many descriptors the process has open.
 pub fn descriptors(pid: u32) -> usize {
@@ -92,16 +95,23 @@ pub fn descriptors(pid: u32) -> usize {
 
 /// How many descriptors it has open after its first clients, when they are gone: they had it open what it keeps.
 pub fn descriptors_after(pid: u32, first_clients: impl FnOnce()) -> usize {
-    let sockets = || {
-        let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("our own child shows its descriptors").flatten();
-        let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
-        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
-    };
-    // Nobody has come yet: these sockets stay.
-    let permanent = sockets();
     first_clients();
-    wait_until(PATIENCE, "the first clients are gone", || sockets() <= permanent);
+    wait_until(PATIENCE, "the first clients are gone", || connections(pid) == 0);
     descriptors(pid)
+}
+
+/// How many of its descriptors are TCP connections, accepted and not yet closed.
+fn connections(pid: u32) -> usize {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    // The fourth field is the state, in which 0A is LISTEN; the tenth is the number of the socket.
+    let numbers = tables.iter().flat_map(|table| table.lines()).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.get(9).filter(|_| fields[3] != "0A").map(|number| format!("socket:[{number}]"))
+    });
+    let numbers: HashSet<String> = numbers.collect();
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("our own child shows its descriptors").flatten();
+    let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
+    targets.filter(|target| target.to_str().is_some_and(|target| numbers.contains(target))).count()
 }
 
 /// The number that its next descriptor will have.
@@ -129,7 +139,8 @@ pub fn cpu_time(pid: u32) -> Duration {
     let ticks = |index: usize| -> u64 {
         after_name.split_whitespace().nth(index).and_then(|text| text.parse().ok()).expect("a number")
     };
-    // proc(5): utime and stime are fields 14 and 15, of which two stand before; USER_HZ is 100 on every Linux this runs on.
+    // proc(5): utime and stime are fields 14 and 15, of which two stand before; USER_HZ is 100 on every Linux this runs
+    // on.
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
@@ -206,7 +217,7 @@ impl Drop for Process {
     }
 }
 
-// --------------------------------------------------------------------------------------------------------------- connections
+// --------------------------------------------------------------------------------------------------------- connections
 
 /// A connection with the usual buffers.
 pub fn wide(address: SocketAddr) -> TcpStream {
@@ -218,7 +229,8 @@ pub fn wide(address: SocketAddr) -> TcpStream {
 pub fn narrow(address: SocketAddr) -> TcpStream {
     const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = rustix::net::socket(family, SocketType::STREAM, None).expect("a socket");
+    // Without CLOEXEC a server that another test starts meanwhile would hold a share of it.
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket");
     sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER_BYTES).expect("a receive buffer can be made small");
     rustix::net::connect(&socket, &address).expect("the server takes a connection");
     patient(TcpStream::from(socket))
@@ -424,7 +436,7 @@ impl Drop for Background {
     }
 }
 
-// -------------------------------------------------------------------------------------------------------------- measurements
+// -------------------------------------------------------------------------------------------------------- measurements
 
 /// How long each of some requests took.
 pub struct Latencies(Vec<Duration>);
@@ -461,10 +473,6 @@ impl Latencies {
 
     pub fn max(&self) -> Duration {
         self.0[self.0.len() - 1]
-    }
-
-    pub fn count_above(&self, bound: Duration) -> usize {
-        self.0.iter().filter(|latency| **latency > bound).count()
     }
 
     /// # Panics

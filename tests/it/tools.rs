@@ -1,8 +1,8 @@
 //! The clients that people really use, and what the kernel sees of a request.
 //!
-//! *Invariants:* a tool that is missing is said to be (`skipped: no curl`), and fails the test where `MILLPOND_TESTS_MUST_NOT_SKIP=1`.
-//! The system calls are counted by strace: at most eight for a warm 1 KiB GET, and nothing but `sendfile` and waiting between the head
-//! and the end of a large response.
+//! *Invariants:* a tool that is missing is said to be (`skipped: no curl`), and fails the test where
+//! `MILLPOND_TESTS_MUST_NOT_SKIP=1`. The system calls are counted by strace: at most eight for a warm 1 KiB GET, and
+//! nothing but `sendfile` and waiting between the head and the end of a large response.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -40,7 +40,7 @@ fn url(server: &Server, path: &str) -> String {
     format!("http://{}{path}", server.address())
 }
 
-// --------------------------------------------------------------------------------------------------------------------- clients
+// ------------------------------------------------------------------------------------------------------------- clients
 
 #[test]
 fn curl_gets_a_range() {
@@ -157,7 +157,7 @@ fn wrk(threads: &str, connections: &str) {
     assert_eq!(Client::connect(&server).ask(plain_get("/hello.txt")).content, b"hello, world\n");
 }
 
-// ---------------------------------------------------------------------------------------------------------------- system calls
+// -------------------------------------------------------------------------------------------------------- system calls
 
 /// strace attached to every thread of a server: it writes down what they call until it is detached.
 struct Trace {
@@ -276,6 +276,7 @@ fn count(calls: &[String]) -> Vec<(String, usize)> {
 #[test]
 fn between_head_and_end_of_a_gigabyte_there_is_nothing_but_sendfile_and_waiting() {
     const GIB: u64 = 1 << 30;
+    const TURN_BYTES_MAX: u64 = 1 << 20;
     const SENDS: [&str; 5] = ["write", "writev", "sendto", "sendmsg", "send"];
     const ALLOWED: [&str; 6] =
         ["sendfile", "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "restart_syscall"];
@@ -303,4 +304,10 @@ fn between_head_and_end_of_a_gigabyte_there_is_nothing_but_sendfile_and_waiting(
         .unwrap_or_else(|| panic!("no sendfile: {:?}", count(&calls)));
     let between: Vec<&String> = calls[head + 1..end].iter().filter(|call| !ALLOWED.contains(&name(call))).collect();
     assert!(between.is_empty(), "{between:?}");
+    // The last argument is how much one call may send: no more than one turn may write.
+    let count =
+        |call: &String| call.split([',', ')', '<']).filter_map(|text| text.trim().parse::<u64>().ok()).next_back();
+    let sendfiles = calls.iter().filter(|call| name(call) == "sendfile");
+    let largest = sendfiles.filter_map(count).max();
+    assert!(largest.is_some_and(|largest| largest <= TURN_BYTES_MAX), "{largest:?} bytes in one call");
 }

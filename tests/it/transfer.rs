@@ -1,6 +1,7 @@
 //! Every byte that was promised comes, in order and at once, however the client reads and whatever happens to the file.
 //!
-//! *Invariants:* 3, 8 and 9 of DESIGN.md §3; rows C7, C9, C10, C17, H20, T1, T3, T4, T8 and T10 of THREATS.md, promises 9 and 10.
+//! *Invariants:* 3, 8 and 9 of DESIGN.md §3; rows C7, C9, C10, C17, H20, T1, T3, T4, T8 and T10 of THREATS.md, promises
+//! 9 and 10.
 //!
 //! RFC 9112 §9.3.2: the answers to pipelined requests come in the order of the requests.
 
@@ -10,6 +11,8 @@ use std::net::Shutdown;
 use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::net::sockopt;
 
 use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Latencies, Silence, plain_get};
 use crate::support::{Client, PATIENCE, Server, Site, find, get, patterned, rows};
@@ -24,14 +27,14 @@ fn serve(site: &Site) -> Server {
     Server::start(site.root(), &["--workers", "1"])
 }
 
-// ------------------------------------------------------------------------------------------------------------- how it is read
+// ------------------------------------------------------------------------------------------------------ how it is read
 
 #[test]
-fn eight_downloads_at_once_through_narrow_sockets_are_byte_exact() {
+fn four_downloads_at_once_through_narrow_sockets_are_byte_exact() {
     let site = site();
     let server = serve(&site);
     thread::scope(|scope| {
-        for piece_bytes in [1_000, 4_096, 10_007, 65_536, 1_000, 4_096, 10_007, 65_536] {
+        for piece_bytes in [1_000, 4_096, 10_007, 65_536] {
             let address = server.address();
             scope.spawn(move || {
                 let mut download = Download::start(load::narrow(address), "/download.bin", &DOWNLOAD);
@@ -145,30 +148,37 @@ fn a_thousand_requests_sent_before_the_first_answer_is_read_are_answered_in_orde
     writer.join().expect("all requests were sent");
 }
 
-// ---------------------------------------------------------------------------------------------------------------- how fast
+// ------------------------------------------------------------------------------------------------------------ how fast
 
 rows!(promptly:
     a_small_file_comes_without_a_delayed_acknowledgement("GET", "/1k.bin"),
     the_largest_file_that_is_sent_with_its_head_comes_without_one("GET", "/64k.bin"),
-    a_file_sent_by_sendfile_comes_without_one("GET", "/300k.bin"),
+    the_smallest_file_that_is_sent_behind_its_head_comes_without_one("GET", "/65k.bin"),
+    a_file_sent_in_several_pieces_comes_without_one("GET", "/300k.bin"),
     an_empty_file_comes_without_one("GET", "/empty.bin"),
     the_answer_to_head_comes_without_one("HEAD", "/300k.bin"),
     an_error_comes_without_one("GET", "/none"),
 );
 
-/// 200 requests in sequence. A delayed acknowledgement costs 40 ms each, and would show in nearly all of them.
+/// 200 requests in sequence. A delayed acknowledgement costs 40 ms each time, so that it would show in the median: what
+/// a busy machine delays now and then does not.
 fn promptly(method: &str, target: &str) {
     let _alone = load::alone();
     let site = Site::new();
     site.file("empty.bin", "").file("1k.bin", patterned(1_024));
-    site.file("64k.bin", patterned(64 * 1_024)).file("300k.bin", patterned(300 * 1_024));
+    site.file("64k.bin", patterned(64 * 1_024))
+        .file("65k.bin", patterned(64 * 1_024 + 1))
+        .file("300k.bin", patterned(300 * 1_024));
     let server = serve(&site);
     let mut client = Client::connect(&server);
     let request = plain_get(target).replacen("GET", method, 1);
-    let latencies = Latencies::kept(&mut client, &request, 200);
-    let late = latencies.count_above(Duration::from_millis(35));
-    assert!(late <= 10, "{late} of 200 took as long as a delayed acknowledgement, median {:?}", latencies.median());
-    latencies.assert_within(Duration::from_millis(10), PATIENCE);
+    let latencies = Latencies::of(200, || {
+        // Loopback is quick to acknowledge by itself; a client across a network waits like this one.
+        sockopt::set_tcp_quickack(client.stream(), false).expect("TCP can delay acknowledgements");
+        client.send(&request);
+        client.response(method);
+    });
+    latencies.assert_within(Duration::from_millis(20), PATIENCE);
 }
 
 #[test]
@@ -186,7 +196,7 @@ fn head_and_small_content_are_one_write() {
     }
 }
 
-// ------------------------------------------------------------------------------------------------------------------- aborts
+// -------------------------------------------------------------------------------------------------------------- aborts
 
 rows!(frees_the_slot:
     a_reset_before_the_first_byte_frees_the_slot("", Stage::Sent),
@@ -194,7 +204,10 @@ rows!(frees_the_slot:
     a_reset_before_the_answer_is_read_frees_the_slot("GET /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n", Stage::Sent),
     a_reset_after_an_answer_frees_the_slot("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Stage::HeadRead),
     a_reset_within_a_parked_download_frees_the_slot("GET /download.bin HTTP/1.1\r\nHost: a\r\n\r\n", Stage::HeadRead),
-    a_reset_within_a_flowing_download_frees_the_slot("GET /download.bin HTTP/1.1\r\nHost: a\r\n\r\n", Stage::ContentRead),
+    a_reset_within_a_flowing_download_frees_the_slot(
+        "GET /download.bin HTTP/1.1\r\nHost: a\r\n\r\n",
+        Stage::ContentRead,
+    ),
     a_reset_after_a_half_close_frees_the_slot("GET /download.bin HTTP/1.1\r\nHost: a\r\n\r\n", Stage::HalfClosed),
     a_reset_while_the_server_lingers_frees_the_slot("nonsense\r\n\r\n", Stage::HeadRead),
 );
@@ -233,7 +246,7 @@ fn frees_the_slot(request: &str, stage: Stage) {
     }
 }
 
-// --------------------------------------------------------------------------------------------------- files that change meanwhile
+// ----------------------------------------------------------------------------------------- files that change meanwhile
 
 rows!(truncated:
     a_file_cut_in_half_while_it_is_sent_ends_in_a_close_and_is_never_padded(DOWNLOAD.len() / 2),
@@ -353,15 +366,18 @@ fn a_settled_file_that_was_asked_for_is_new_after_every_change_and_its_old_etag_
 }
 
 #[test]
-fn a_sparse_file_larger_than_a_sendfile_call_may_send_comes_whole() {
+fn a_sparse_file_larger_than_a_sendfile_call_may_send_comes_whole_and_costs_no_memory() {
     // sendfile(2) sends at most 0x7ffff000 bytes in one call.
     const SIZE: u64 = 0x7fff_f000 + 1024 * 1024;
+    const GROWN_MAX_KIB: u64 = 4 * 1024;
     let _alone = load::alone();
     let site = Site::new();
     site.sparse("large.bin", SIZE);
     let file: File = OpenOptions::new().write(true).open(site.path("large.bin")).expect("our own file");
     file.write_all_at(b"tail", SIZE - 4).expect("our own file");
     let server = serve(&site);
+    Client::connect(&server).ask(plain_get("/none"));
+    let resident = load::resident_kib(server.pid());
     let mut stream = load::wide(server.address());
     stream.write_all(plain_get("/large.bin").as_bytes()).expect("the server takes a request");
     let head = load::read_head(&mut stream);
@@ -373,6 +389,8 @@ fn a_sparse_file_larger_than_a_sendfile_call_may_send_comes_whole() {
         left -= u64::try_from(piece).expect("a usize is a u64 here");
         assert!(since.elapsed() < 6 * PATIENCE, "{left} bytes are left");
     }
+    let grown = load::resident_kib(server.pid()).saturating_sub(resident);
+    assert!(grown <= GROWN_MAX_KIB, "{grown} KiB more");
     let mut tail = [0; 4];
     stream.read_exact(&mut tail).expect("the last bytes");
     assert_eq!(&tail, b"tail");

@@ -37,9 +37,7 @@ impl Limits {
             drain_timeout: DRAIN_TIMEOUT,
         }
     }
-}
 
-impl Limits {
     /// The same within the bounds.
     pub fn clamped(self) -> Limits {
         let time = |time: Duration| time.clamp(TIME_MIN, TIME_MAX);

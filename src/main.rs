@@ -50,7 +50,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let server = Server::bind(&arguments.addresses(), arguments.limits()).map_err(|error| cannot_bind(&error))?;
 
     let diagnostics = start_diagnostics(arguments)?;
-    let result = serve(arguments, server, site);
+    let result = serve(arguments, &directory, server, site);
     if diagnostics.dropped() > 0 {
         log::warn!("{} lines were dropped here, because nobody took them in time", diagnostics.dropped());
     }
@@ -59,11 +59,10 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 /// With diagnostics running: from the first line of output to the last.
-fn serve(arguments: &Arguments, server: Server, site: Site) -> Result<(), String> {
+fn serve(arguments: &Arguments, directory: &Path, server: Server, site: Site) -> Result<(), String> {
     drain_on_signals(&server.drain_handle()).map_err(|cause| format!("can't handle signals: {cause}"))?;
     announce(&server);
-    let (directory, workers) = (arguments.directory(Path::is_dir), arguments.limits().workers);
-    log::info!("serving {}, workers: {workers}", directory.display());
+    log::info!("serving {}, workers: {}", directory.display(), arguments.limits().workers);
     let access_log = start_access_log(arguments)?;
     let server = server.with_fields(arguments.headers().to_vec());
     let server = match &access_log {

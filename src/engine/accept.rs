@@ -105,14 +105,14 @@ fn wait<H: Handler>(mill: &Mill<H>, listeners: &[TcpListener], timeout: Option<D
         log::debug!("poll: {errno}");
         return Woken::Timeout;
     }
-    let ready: Vec<bool> = descriptors.iter().map(|descriptor| !descriptor.revents().is_empty()).collect();
-    match ready[..] {
-        [true, ..] => Woken::Drain,
-        [_, true, ..] => {
+    let mut ready = descriptors.iter().map(|descriptor| !descriptor.revents().is_empty());
+    match (ready.next(), ready.next()) {
+        (Some(true), _) => Woken::Drain,
+        (_, Some(true)) => {
             mill.departures.hush();
             Woken::Departure
         }
-        [_, _, ref listeners @ ..] if listeners.contains(&true) => Woken::Listeners(listeners.to_vec()),
+        _ if ready.clone().any(|ready| ready) => Woken::Listeners(ready.collect()),
         _ => Woken::Timeout,
     }
 }

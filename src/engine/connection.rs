@@ -243,8 +243,7 @@ impl<S: Stream> Connection<S> {
             (Then::Close | Then::Linger, _) => ConnectionOption::Close,
         };
         let method = request.method;
-        let line = request_line::of(request_head);
-        let record = service.record(self.peer.ip(), desk.wall, line, Some(request.fields));
+        let record = service.record(self.peer.ip(), desk.wall, request_head, Some(request.fields));
         if !behind.is_empty() {
             self.head_since = desk.now;
         }
@@ -262,10 +261,10 @@ impl<S: Stream> Connection<S> {
     /// An answer to what is no request; nothing that follows is taken for one. A client that meant to send HEAD reads no
     /// content whatever the status (RFC 9110 §9.3.2).
     fn refuse<H: Handler>(&self, response: Response, desk: &mut Desk, service: &Service<H>) -> Exchange {
-        let line = request_line::of(desk.input.unread());
-        let record = service.record(self.peer.ip(), desk.wall, line, None);
+        let unread = desk.input.unread();
+        let record = service.record(self.peer.ip(), desk.wall, unread, None);
         let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
-        let method = if line.starts_with(b"HEAD ") { Method::Head } else { Method::Get };
+        let method = if request_line::of(unread).starts_with(b"HEAD ") { Method::Head } else { Method::Get };
         Exchange::prepare(response, method, ending, desk, service)
     }
 

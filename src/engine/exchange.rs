@@ -12,6 +12,7 @@ use super::{Handler, Response, Service};
 use crate::config;
 use crate::http::field::Fields;
 use crate::http::method::Method;
+use crate::http::request_line;
 use crate::http::response::{ConnectionOption, Content, Stamp};
 use crate::http::status::Status;
 use crate::observe::access_log::{Entry, Record};
@@ -75,10 +76,10 @@ impl Exchange {
 }
 
 impl<H> Service<H> {
-    /// The line of the access log for a response, as far as it is known before its end; without fields where no head
-    /// could be read.
-    pub fn record(&self, peer: IpAddr, now: SystemTime, line: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
-        self.access_log.as_ref().map(|log| log.begin(&Entry::new(peer, now, line, fields)))
+    /// The line of the access log for a response to `head`, as far as it is known before its end; without fields where
+    /// no head could be read.
+    pub fn record(&self, peer: IpAddr, now: SystemTime, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
+        self.access_log.as_ref().map(|log| log.begin(&Entry::new(peer, now, request_line::of(head), fields)))
     }
 
     /// Writes the line, now that it is known how much of the response went out.

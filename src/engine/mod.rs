@@ -82,7 +82,7 @@ pub struct Service<H> {
     pub access_log: Option<AccessLog>,
 }
 
-/// Why a connection was closed. Each is given in one place, so a line of the log leads to a line of the source.
+/// Why a connection was closed: so that a line of the log leads to the few lines of the source that it may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
     /// The last response said so, and it was sent.

@@ -114,14 +114,24 @@ fn flags(interest: Interest) -> EventFlags {
 
 impl Token {
     fn data(self) -> EventData {
-        EventData::new_u64(u64::from(self.generation) << 32 | u64::from(self.index))
+        EventData::new_u64(join(self.generation, self.index))
     }
 
     fn from_data(data: EventData) -> Token {
-        let [generation, index] = [data.u64() >> 32, data.u64() & u64::from(u32::MAX)]
-            .map(|half| u32::try_from(half).expect("half of 64 bits are 32"));
+        let (generation, index) = split(data.u64());
         Token { index, generation }
     }
+}
+
+/// Two numbers as one that a register, an event or an atomic holds.
+pub(super) fn join(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// The two numbers again: the high one first.
+pub(super) fn split(joined: u64) -> (u32, u32) {
+    let half = |half: u64| u32::try_from(half).expect("half of 64 bits are 32");
+    (half(joined >> 32), half(joined & u64::from(u32::MAX)))
 }
 
 /// A descriptor that becomes readable when rung: how one thread wakes another that waits in `poll`.

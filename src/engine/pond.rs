@@ -35,7 +35,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use std::{io, iter};
 
-use super::poller::Token;
+use super::poller::{Token, join, split};
 
 /// The slots, and those of them that are vacant.
 #[derive(Debug)]
@@ -120,8 +120,8 @@ impl<T> Pond<T> {
     pub fn admit(&self, newcomer: T) -> Option<Owned<'_, T>> {
         let index = lock(&self.vacancies).take(self.slots.len())?;
         let word = &self.slot(index).word;
-        let (generation, _) = unpack(word.load(Ordering::Acquire));
-        word.store(pack(generation, ACTIVE), Ordering::Release);
+        let (generation, _) = split(word.load(Ordering::Acquire));
+        word.store(join(generation, ACTIVE), Ordering::Release);
         self.occupied.fetch_add(1, Ordering::SeqCst);
         Some(Owned { pond: self, token: Token { index, generation }, resident: Some(Box::new(newcomer)) })
     }
@@ -166,10 +166,10 @@ impl<T> Pond<T> {
     /// token's. Being armed meanwhile is no reason to give up: the event would be lost.
     fn take_if(&self, token: Token, takes: fn(u32) -> bool) -> Option<Owned<'_, T>> {
         let slot = self.slots.get(usize::try_from(token.index).ok()?)?;
-        let active = pack(token.generation, ACTIVE);
+        let active = join(token.generation, ACTIVE);
         let mut word = slot.word.load(Ordering::Relaxed);
         loop {
-            let (generation, state) = unpack(word);
+            let (generation, state) = split(word);
             if generation != token.generation || !takes(state) {
                 return None;
             }
@@ -185,7 +185,7 @@ impl<T> Pond<T> {
     fn tokens(&self, wanted: impl Fn(u32) -> bool) -> impl Iterator<Item = Token> {
         let used = lock(&self.vacancies).fresh;
         (0..used).filter_map(move |index| {
-            let (generation, state) = unpack(self.slot(index).word.load(Ordering::Acquire));
+            let (generation, state) = split(self.slot(index).word.load(Ordering::Acquire));
             wanted(state).then_some(Token { index, generation })
         })
     }
@@ -210,7 +210,7 @@ impl<T> Owned<'_, T> {
         let token = Token { generation: self.token.generation.wrapping_add(1), ..self.token };
         *lock(&slot.resident) = self.resident.take();
         slot.deadline.store(wait.until.map_or(NEVER, |until| pond.milliseconds(until)), Ordering::Relaxed);
-        let unarmed = pack(token.generation, UNARMED);
+        let unarmed = join(token.generation, UNARMED);
         slot.word.store(unarmed, Ordering::Release);
         // From here on it is the pond's, or whose the pond lets have it.
         std::mem::forget(self);
@@ -218,7 +218,7 @@ impl<T> Owned<'_, T> {
         match armed {
             // If this fails, its event has come already.
             Ok(()) => {
-                let parked = pack(token.generation, state(wait.kind));
+                let parked = join(token.generation, state(wait.kind));
                 let _ = slot.word.compare_exchange(unarmed, parked, Ordering::Release, Ordering::Relaxed);
             }
             // No event will come for it.
@@ -233,7 +233,7 @@ impl<T> Drop for Owned<'_, T> {
         // Closed before the slot is vacant: the limit on connections is one on descriptors.
         drop(self.resident.take());
         let Token { index, generation } = self.token;
-        self.pond.slot(index).word.store(pack(generation, VACANT), Ordering::Release);
+        self.pond.slot(index).word.store(join(generation, VACANT), Ordering::Release);
         lock(&self.pond.vacancies).returned.push(index);
         self.pond.occupied.fetch_sub(1, Ordering::SeqCst);
     }
@@ -255,7 +255,7 @@ impl<T> DerefMut for Owned<'_, T> {
 
 impl<T> Slot<T> {
     fn vacant() -> Slot<T> {
-        Slot { word: AtomicU64::new(pack(0, VACANT)), deadline: AtomicU64::new(NEVER), resident: Mutex::new(None) }
+        Slot { word: AtomicU64::new(join(0, VACANT)), deadline: AtomicU64::new(NEVER), resident: Mutex::new(None) }
     }
 }
 
@@ -281,16 +281,6 @@ fn state(kind: Kind) -> u32 {
         Kind::Idle => IDLE,
         Kind::Busy => BUSY,
     }
-}
-
-fn pack(generation: u32, state: u32) -> u64 {
-    u64::from(generation) << 32 | u64::from(state)
-}
-
-fn unpack(word: u64) -> (u32, u32) {
-    let [generation, state] =
-        [word >> 32, word & u64::from(u32::MAX)].map(|half| u32::try_from(half).expect("half of 64 bits are 32"));
-    (generation, state)
 }
 
 /// A panic while one of these locks was held left nothing half done: what they guard is replaced whole.

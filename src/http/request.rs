@@ -24,7 +24,8 @@
 //!
 //! What it refuses for us: a bare CR, NUL and other controls, two spaces in the request line, white space before the
 //! field name or before the colon, an empty name, obsolete line folding. It names one cause for many of them, so a
-//! refused head is read once more, slowly, for the cause ([`request_line::fault`], `field_line_fault`).
+//! refused head is read once more, slowly, for the cause (`field_line_fault`; in the request line,
+//! [`request_line::fault`] has found it when [`head`](super::head) came by).
 
 use std::fmt;
 use std::mem::MaybeUninit;

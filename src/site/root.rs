@@ -98,13 +98,13 @@ impl Root {
 
     fn open_beneath(&self, relative: &[u8]) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        for _ in 1..config::OPEN_TRIES_MAX {
+        let mut further_tries = 1..config::OPEN_TRIES_MAX;
+        loop {
             match fs::openat2(&self.directory, relative, flags, Mode::empty(), self.resolve) {
-                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::INTR) if further_tries.next().is_some() => {}
                 opened => return opened,
             }
         }
-        fs::openat2(&self.directory, relative, flags, Mode::empty(), self.resolve)
     }
 }
 

@@ -21,7 +21,7 @@ use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
 use super::CloseReason;
 use crate::config;
 use crate::http::multipart::Multipart;
-use crate::http::response::Content;
+use crate::http::response::{Content, Source};
 
 /// What a connection does with its socket; a test has one in memory. Nothing here waits: `WouldBlock` says so instead.
 pub trait Stream {
@@ -70,8 +70,8 @@ pub enum Progress {
 pub struct Transfer {
     buffer: Vec<u8>,
     buffer_sent: usize,
-    file: Option<Arc<File>>,
-    /// The stretch of the file that follows the buffer: where it begins, and its bytes.
+    source: Option<Source<Arc<File>>>,
+    /// The stretch of it that follows the buffer: where it begins, and its bytes.
     first: u64,
     left: u64,
     /// The stretches after that: all of them, and which comes next.
@@ -90,7 +90,7 @@ impl Transfer {
         let mut transfer = Transfer {
             buffer: head,
             buffer_sent: 0,
-            file: None,
+            source: None,
             first: 0,
             left: 0,
             parts: None,
@@ -101,11 +101,11 @@ impl Transfer {
             Content::None => {}
             Content::Bytes(bytes) => transfer.buffer.extend_from_slice(&bytes),
             Content::Slice { source, first, length } => {
-                transfer.file = Some(source);
+                transfer.source = Some(source);
                 transfer.take_up(first, length)?;
             }
             Content::Multipart { source, parts } => {
-                transfer.file = Some(source);
+                transfer.source = Some(source);
                 transfer.parts = Some(Box::new(parts));
             }
         }
@@ -166,7 +166,7 @@ impl Transfer {
     }
 
     fn send_file(&mut self, stream: &mut impl Stream, allowance: usize) -> io::Result<usize> {
-        let Some(file) = &self.file else { return Ok(0) };
+        let Some(Source::Opened(file)) = &self.source else { return Ok(0) };
         let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(allowance);
         stream.send_file(file, self.first, count).inspect(|count| {
             let count = u64::try_from(*count).expect("a length fits 64 bits");
@@ -194,16 +194,30 @@ impl Transfer {
         Ok(true)
     }
 
-    /// Makes a stretch of the file the next to be sent: read to the buffer if it is small, else left to `sendfile`.
+    /// Makes a stretch of the source the next to be sent: put into the buffer if it is in memory or small, else left to
+    /// `sendfile`.
     fn take_up(&mut self, first: u64, length: u64) -> io::Result<()> {
         (self.first, self.left) = (first, length);
-        let Some(file) = self.file.as_deref().filter(|_| length <= config::INLINE_BYTES_MAX) else { return Ok(()) };
-        let start = self.buffer.len();
-        self.buffer.resize(start + usize::try_from(length).expect("small content fits memory"), 0);
-        file.read_exact_at(&mut self.buffer[start..], first)?;
+        match &self.source {
+            Some(Source::Memory(bytes)) => {
+                self.buffer.extend_from_slice(stretch(bytes, first, length).ok_or(io::ErrorKind::UnexpectedEof)?);
+            }
+            Some(Source::Opened(file)) if length <= config::INLINE_BYTES_MAX => {
+                let start = self.buffer.len();
+                self.buffer.resize(start + usize::try_from(length).expect("small content fits memory"), 0);
+                file.read_exact_at(&mut self.buffer[start..], first)?;
+            }
+            Some(Source::Opened(_)) | None => return Ok(()),
+        }
         self.left = 0;
         Ok(())
     }
+}
+
+/// `length` bytes from `first` on, if they are there.
+fn stretch(bytes: &[u8], first: u64, length: u64) -> Option<&[u8]> {
+    let first = usize::try_from(first).ok()?;
+    bytes.get(first..)?.get(..usize::try_from(length).ok()?)
 }
 
 impl Socket {

@@ -5,7 +5,8 @@
 //!
 //! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it ends,
 //! [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), what the client already has or wants of
-//! it is decided ([`precondition`], [`range`]), and a message goes out ([`field_line`], [`multipart`], [`response`]).
+//! it is decided ([`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
+//! [`response`]).
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 
@@ -25,5 +26,6 @@ pub mod media_type;
 pub mod precondition;
 pub mod range;
 pub mod field_line;
+pub mod field_block;
 pub mod multipart;
 pub mod response;

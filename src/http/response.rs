@@ -1,17 +1,23 @@
 //! A response is a value: a status, field lines and content; this room says how its head is written.
 //!
 //! *Invariants:* no byte that came from outside can end a field line: every name and value is checked where it enters
-//! ([`Response::field`]). The fields that frame the message are nobody's but
+//! ([`FieldLines::add`]). The fields that frame the message are nobody's but
 //! [`Response::encode_head`]'s, so the head and what is sent behind it can't disagree.
 //!
 //! RFC 9110 §6.4 (content), §8.6 (Content-Length), §6.6.1 (Date); RFC 9112 §4 (status line), §6 (framing).
 //!
-//! The content's source is a type parameter: this wing knows stretches of bytes, `engine` knows that they lie in a file.
+//! The content's source is memory, or a type parameter: this wing knows stretches of bytes, `engine` knows that they lie
+//! in a file.
+//!
+//! A response is made for every request, so making one from what is at hand takes no memory and no formatting: field
+//! lines and content can be shares of what was written once.
 
 use std::borrow::Cow;
-use std::io::Write as _;
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 
-use super::field_line::{self, FieldLine};
+use super::field_block::{self, FieldBlock, FieldLines};
+use super::field_line::FieldLine;
 use super::multipart::Multipart;
 use super::range::ByteRange;
 use super::status::Status;
@@ -20,8 +26,9 @@ use super::status::Status;
 #[derive(Debug)]
 pub struct Response<F> {
     status: Status,
-    /// Field lines as on the wire, each ended by CRLF.
-    fields: Vec<u8>,
+    /// The lines that it shares with other responses; before its own in the head.
+    shared: FieldBlock,
+    own: FieldLines,
     content: Content<F>,
 }
 
@@ -33,9 +40,18 @@ pub enum Content<F> {
     /// Bytes in memory.
     Bytes(Cow<'static, [u8]>),
     /// A stretch of the source: from offset `first`, `length` bytes.
-    Slice { source: F, first: u64, length: u64 },
+    Slice { source: Source<F>, first: u64, length: u64 },
     /// Several stretches of it, each with a head of its own (RFC 9110 §14.6).
-    Multipart { source: F, parts: Multipart },
+    Multipart { source: Source<F>, parts: Multipart },
+}
+
+/// A representation's bytes, all of them.
+#[derive(Clone, Debug)]
+pub enum Source<F> {
+    /// Here, and shared by all responses that send them.
+    Memory(Arc<[u8]>),
+    /// Behind something that is open.
+    Opened(F),
 }
 
 /// What the `Connection` field says of the connection after this response (RFC 9112 §9.3).
@@ -62,36 +78,45 @@ pub struct Stamp<'s> {
 impl<F> Response<F> {
     /// A response without content.
     pub fn empty(status: Status) -> Response<F> {
+        Response::with(status, FieldBlock::EMPTY)
+    }
+
+    /// The same, with field lines that are there already.
+    pub fn with(status: Status, fields: FieldBlock) -> Response<F> {
         let content = if status.forbids_content() { Content::None } else { Content::Bytes(Cow::Borrowed(b"")) };
-        Response { status, fields: Vec::new(), content }
+        Response { status, shared: fields, own: FieldLines::new(), content }
     }
 
     /// A line of plain text.
     pub fn text(status: Status, text: impl Into<String>) -> Response<F> {
         let mut text = text.into();
         text.push('\n');
-        Response::empty(status)
-            .field("Content-Type", "text/plain; charset=utf-8")
-            .field("X-Content-Type-Options", "nosniff")
-            .content(Content::Bytes(Cow::Owned(text.into_bytes())))
+        Response::plain(status, Cow::Owned(text.into_bytes()))
     }
 
     /// An error, with a line that says what was wrong in words of this program, never of the client or the system.
-    pub fn error(status: Status, what: impl std::fmt::Display) -> Response<F> {
-        Response::text(status, format!("{} {}: {what}", status.code(), status.reason()))
+    pub fn error(status: Status, what: impl Display) -> Response<F> {
+        // Room for most such lines, so that they are written where they stay.
+        let mut text = String::with_capacity(128);
+        writeln!(text, "{} {}: {what}", status.code(), status.reason()).expect("a String takes every text");
+        Response::plain(status, Cow::Owned(text.into_bytes()))
+    }
+
+    /// The same for an error that is common and always the same: `line` is the whole text, with its line end.
+    pub fn fixed_error(status: Status, line: &'static str) -> Response<F> {
+        Response::plain(status, Cow::Borrowed(line.as_bytes()))
+    }
+
+    fn plain(status: Status, text: Cow<'static, [u8]>) -> Response<F> {
+        Response::with(status, PLAIN_TEXT).content(Content::Bytes(text))
     }
 
     /// Adds a field line.
     ///
     /// # Panics
-    /// When the name is no token, the value has a control byte, or the field is one that frames the message
-    /// (`Content-Length`, `Transfer-Encoding`, `Connection`, `Date` and their like): a mistake of the program. The
-    /// engine answers 500 for it. Check what comes from outside with [`FieldLine::new`] first.
+    /// As [`FieldLines::add`]: by a mistake of the program.
     pub fn field(mut self, name: &str, value: &str) -> Response<F> {
-        if let Err(fault) = field_line::check(name, value) {
-            panic!("a response can't have the field {name:?}: {fault}");
-        }
-        write_line(&mut self.fields, name, value);
+        self.own.add(name, value);
         self
     }
 
@@ -135,19 +160,22 @@ impl<F> Response<F> {
     }
 
     fn encode_fields(&self, extra: &[FieldLine], out: &mut Vec<u8>) {
+        let (shared, own) = (self.shared.as_bytes(), self.own.as_bytes());
         if extra.is_empty() {
-            out.extend_from_slice(&self.fields);
+            out.extend_from_slice(shared);
+            out.extend_from_slice(own);
             return;
         }
         let gives_way = |line: &&[u8]| {
             let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
             extra.iter().any(|other| other.name().as_bytes().eq_ignore_ascii_case(name))
         };
-        for line in self.fields.split_inclusive(|byte| *byte == b'\n').filter(|line| !gives_way(line)) {
+        let lines = [shared, own].into_iter().flat_map(|block| block.split_inclusive(|byte| *byte == b'\n'));
+        for line in lines.filter(|line| !gives_way(line)) {
             out.extend_from_slice(line);
         }
         for line in extra {
-            write_line(out, line.name(), line.value());
+            field_block::write_line(out, line.name(), line.value());
         }
     }
 }
@@ -164,17 +192,27 @@ impl<F> Content<F> {
     }
 
     /// One byte range of the source.
-    pub fn range(source: F, range: ByteRange) -> Content<F> {
+    pub fn range(source: Source<F>, range: ByteRange) -> Content<F> {
         Content::Slice { source, first: range.first(), length: range.len() }
     }
 }
 
-fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
-    for piece in [name, ": ", value, "\r\n"] {
-        out.extend_from_slice(piece.as_bytes());
-    }
-}
+/// Of a line of text that this program says.
+const PLAIN_TEXT: FieldBlock =
+    FieldBlock::fixed("Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n");
 
-fn write_decimal(out: &mut Vec<u8>, number: u64) {
-    write!(out, "{number}").expect("a Vec takes every byte");
+/// A number takes 10 ns like this and 20 by `write!`, and there are two in every head.
+fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
+    // The largest has 20 digits.
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] += u8::try_from(number % 10).expect("a digit");
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[first..]);
 }

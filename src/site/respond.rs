@@ -25,7 +25,7 @@ use crate::http::multipart::Multipart;
 use crate::http::precondition::{self, Verdict};
 use crate::http::range::{self, Selection};
 use crate::http::request::RequestHead;
-use crate::http::response::Content;
+use crate::http::response::{Content, Source};
 use crate::http::status::Status;
 use crate::http::target::{RequestPath, RequestTarget};
 use crate::http::{date, response};
@@ -126,20 +126,20 @@ fn represent(request: &RequestHead<'_>, representation: Representation, now: Sys
     };
     match range::select(request.method, &request.fields, &validators, size) {
         Selection::Whole => described(Status::OK).field("Content-Type", &media_type).content(Content::Slice {
-            source: file,
+            source: Source::Opened(file),
             first: 0,
             length: size,
         }),
         Selection::Single(range) => described(Status::PARTIAL_CONTENT)
             .field("Content-Type", &media_type)
             .field("Content-Range", &range.content_range())
-            .content(Content::range(file, range)),
+            .content(Content::range(Source::Opened(file), range)),
         Selection::Multiple(ranges) => {
             let parts = Multipart::new(ranges, &media_type, boundary(now))
                 .expect("a file ends before 2^63, which leaves room for the heads of the parts");
             described(Status::PARTIAL_CONTENT)
                 .field("Content-Type", &parts.media_type())
-                .content(Content::Multipart { source: file, parts })
+                .content(Content::Multipart { source: Source::Opened(file), parts })
         }
         Selection::Unsatisfiable => Response::error(Status::RANGE_NOT_SATISFIABLE, "no such bytes in this file")
             .field("Content-Range", &range::unsatisfied(size)),
@@ -166,8 +166,9 @@ fn refuse(absent: Absent) -> Response {
     }
 }
 
+/// The one error that clients ask for by the thousand.
 fn not_found() -> Response {
-    Response::error(Status::NOT_FOUND, "nothing here has that name")
+    Response::fixed_error(Status::NOT_FOUND, "404 Not Found: nothing here has that name\n")
 }
 
 /// A number for the boundary of a multipart response: another in every nanosecond, so that no file can be written to

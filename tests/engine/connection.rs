@@ -14,10 +14,15 @@ use millpond::engine::drain_request::DrainRequest;
 use millpond::engine::poller::Interest;
 use millpond::engine::pond::{Kind, Wait};
 use millpond::engine::{CloseReason, Context, Handler, Response, Service};
+use millpond::http::field::Fields;
+use millpond::http::method::Method;
+use millpond::http::multipart::Multipart;
+use millpond::http::range::{self, Selection};
 use millpond::http::request::RequestHead;
-use millpond::http::response::Content;
+use millpond::http::response::{Content, Source};
 use millpond::http::status::Status;
 use millpond::http::target::RequestTarget;
+use millpond::http::validator::Validators;
 
 use crate::memory::MemoryStream;
 
@@ -50,15 +55,32 @@ fn echo(request: &RequestHead<'_>, _: &Context) -> Response {
         "file" => file_response(query.and_then(|query| query.parse().ok()).expect("the test gives the length")),
         "shrunk" => {
             let length = query.and_then(|query| query.parse().ok()).expect("the test gives the length");
-            let content = Content::Slice { source: Arc::new(numbers(length - 1)), first: 0, length };
+            let content = Content::Slice { source: Source::Opened(Arc::new(numbers(length - 1))), first: 0, length };
+            Response::empty(Status::OK).content(content)
+        }
+        "memory" => {
+            let source = Source::Memory(pattern(1000).into());
+            let content = match query {
+                Some("parts") => Content::Multipart { source, parts: parts() },
+                _ => Content::Slice { source, first: 10, length: 20 },
+            };
             Response::empty(Status::OK).content(content)
         }
         _ => Response::empty(Status::OK).content(Content::Bytes(name.into_bytes().into())),
     }
 }
 
+/// Two ranges of a thousand bytes.
+fn parts() -> Multipart {
+    let lines = [httparse::Header { name: "Range", value: b"bytes=1-2,990-" }];
+    match range::select(Method::Get, &Fields::new(&lines), &Validators::NONE, 1000) {
+        Selection::Multiple(ranges) => Multipart::new(ranges, "a/b", 0).expect("two short ranges"),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn file_response(length: u64) -> Response {
-    let content = Content::Slice { source: Arc::new(numbers(length)), first: 0, length };
+    let content = Content::Slice { source: Source::Opened(Arc::new(numbers(length))), first: 0, length };
     Response::empty(Status::OK).content(content)
 }
 
@@ -402,4 +424,23 @@ fn a_quiet_connection_reads_once_and_a_request_costs_one_read_and_one_write() {
     let mut bench = Bench::new(MemoryStream::sending([get("a")]));
     bench.turn(&service);
     assert_eq!(bench.connection.stream_mut().calls, 2);
+}
+
+#[test]
+fn content_in_memory_is_sent_as_content_of_a_file_is() {
+    let bytes = pattern(1000);
+    let stretch = [b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n", &bytes[10..30]].concat();
+    let part = |first: usize, last: usize| {
+        let head = format!("--{:016x}\r\nContent-Type: a/b\r\nContent-Range: bytes {first}-{last}/1000\r\n\r\n", 0);
+        [head.as_bytes(), &bytes[first..=last], b"\r\n"].concat()
+    };
+    let closing = format!("--{:016x}--\r\n", 0);
+    let content = [part(1, 2), part(990, 999), closing.into_bytes()].concat();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
+    let rows = [("memory", stretch), ("memory?parts", [head.into_bytes(), content].concat())];
+    for (path, expected) in rows {
+        let mut bench = Bench::new(MemoryStream::sending([get(path)]));
+        bench.turn(&patient());
+        assert!(sent(bench.connection.stream_mut()) == expected, "{path}");
+    }
 }

@@ -15,3 +15,4 @@ mod precondition;
 mod range;
 mod multipart;
 mod field_line;
+mod response;

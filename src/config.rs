@@ -158,5 +158,32 @@ pub const LOG_CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// milliseconds, so that it could change again and look the same.
 pub const SETTLE_TIME: Duration = Duration::from_secs(2);
 
+/// Content up to this many bytes is kept in memory; of a larger file, a descriptor. The same as for one write: what would
+/// be read to be sent is worth keeping, what `sendfile` sends lies in the kernel's memory already.
+pub const CACHED_CONTENT_MAX: u64 = INLINE_BYTES_MAX;
+
+/// Bytes that the cache may hold: ten thousand small pages; a fraction of what the least machine for rent has.
+pub const CACHE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// What a version costs beside its content and its names: its field lines, its place in the table, what the allocator
+/// adds. Measured for ten thousand empty files: about 700 bytes each.
+pub const CACHED_VERSION_OVERHEAD: u64 = 1024;
+
+/// What is reckoned with, to remember how much of what has gone lately: the cache's bytes in files of 6 KiB.
+pub const CACHE_VERSIONS_EXPECTED: usize = 5_000;
+
+/// Locks that the cache is divided among, so that workers seldom meet; each has its part of the bytes.
+pub const CACHE_SHARDS: usize = 8;
+
+/// Large files that are kept open; fewer where the limit on descriptors is small.
+pub const CACHED_DESCRIPTORS_MAX: u64 = 256;
+
+/// What nobody has asked for in so long is let go. A deleted file's space comes back then; a page that is asked for less
+/// often gains nothing from being kept.
+pub const CACHE_IDLE_TIME: Duration = Duration::from_secs(10);
+
+/// How often the cache is looked through for that.
+pub const CACHE_TIDY_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Tries of an `openat2` that the kernel could not finish because of renames (`EAGAIN`).
 pub const OPEN_TRIES_MAX: usize = 3;

@@ -130,7 +130,9 @@ impl Server {
 /// A directory is a handler like any other.
 impl engine::Handler for Site {
     fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
-        Site::respond(self, request, context.now)
+        let received = std::time::Instant::now();
+        self.respond_from_memory(request, context.now, received)
+            .unwrap_or_else(|| Site::respond(self, request, context.now, received))
     }
 }
 

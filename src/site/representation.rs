@@ -1,46 +1,75 @@
-//! A file as HTTP sees it: its size, its media type, and what tells one version from the next.
+//! A file as HTTP sees it: its bytes, its media type, what tells one version from the next, and how that is written.
 //!
-//! *Invariant:* everything here comes from the one descriptor that will be sent (RFC 9110 §8.8, "validators"), so size,
-//! validators and bytes are of one and the same file. Until that file has settled it has no validators: a version that
-//! can't be told from the next one must not be named.
+//! *Invariants:* everything here is of one file as it was at one look, and the bytes come from the descriptor that was
+//! looked at (RFC 9110 §8.8, "validators"). Until a file has settled it has no validators: a version that can't be told
+//! from the next one must not be named.
+//!
+//! The field lines are written here, once, and not where a response is made: a version that is kept is described by the
+//! same lines again and again.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use rustix::fs::Stat;
+use super::stamp::Stamp;
+use crate::http::field_block::{FieldBlock, FieldLines};
+use crate::http::response;
+use crate::http::validator::Validators;
+use crate::http::{date, media_type};
 
-use crate::config;
-use crate::http::media_type;
-use crate::http::validator::{FileTime, Validators};
+/// Where the bytes are: in memory, or behind a descriptor.
+pub type Source = response::Source<Arc<File>>;
 
 /// What is selected for a request-target (RFC 9110 §3.2).
 #[derive(Debug)]
 pub struct Representation {
-    pub file: Arc<File>,
-    /// Bytes, when it was opened. What is appended later isn't sent.
+    pub source: Source,
+    /// Bytes, when it was looked at. What is appended later isn't sent.
     pub size: u64,
     pub media_type: Cow<'static, str>,
     pub validators: Validators,
+    pub lines: Lines,
+}
+
+/// The field lines that describe it. Each block begins with the one before.
+#[derive(Debug)]
+pub struct Lines {
+    /// For who has the bytes already: 304 (RFC 9110 §15.4.5).
+    pub not_modified: FieldBlock,
+    /// All but the media type, which is another one where several ranges are sent.
+    pub untyped: FieldBlock,
+    /// All.
+    pub whole: FieldBlock,
 }
 
 impl Representation {
-    /// Describes an open file. `name` is only looked at for its extension.
-    pub fn new(file: File, stat: &Stat, name: &[u8], now: SystemTime) -> Representation {
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let modified = FileTime { seconds: stat.st_mtime, nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0) };
-        let changed = instant(stat.st_ctime, stat.st_ctime_nsec);
-        let settled = now.duration_since(changed).is_ok_and(|age| age >= config::SETTLE_TIME);
-        let validators = if settled { Validators::of_file(size, modified, now) } else { Validators::NONE };
-        Representation { file: Arc::new(file), size, media_type: media_type::from_file_name(name), validators }
+    /// Describes a file as it was looked at. `name` only matters for its extension.
+    pub fn new(source: Source, stamp: &Stamp, name: &[u8], now: SystemTime) -> Representation {
+        let validators =
+            if stamp.is_settled(now) { Validators::of_file(stamp.size, stamp.modified, now) } else { Validators::NONE };
+        let media_type = media_type::from_file_name(name);
+        let lines = Lines::new(&validators, &media_type);
+        Representation { source, size: stamp.size, media_type, validators, lines }
     }
 }
 
-/// A time stamp of the kernel. One that a clock can't hold is taken for the epoch.
-fn instant(seconds: i64, nanoseconds: u64) -> SystemTime {
-    let fraction = Duration::from_nanos(nanoseconds);
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let base = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
-    base.and_then(|base| base.checked_add(fraction)).unwrap_or(UNIX_EPOCH)
+impl Lines {
+    fn new(validators: &Validators, media_type: &str) -> Lines {
+        let mut lines = FieldLines::new();
+        lines.add("Cache-Control", "no-cache");
+        if let Some(etag) = &validators.etag {
+            lines.add("ETag", &String::from_utf8_lossy(&etag.field_value()));
+        }
+        lines.add("X-Content-Type-Options", "nosniff");
+        let not_modified = lines.mark();
+        lines.add("Accept-Ranges", "bytes");
+        if let Some(time) = validators.last_modified {
+            lines.add("Last-Modified", &String::from_utf8_lossy(&date::render(time)));
+        }
+        let untyped = lines.mark();
+        lines.add("Content-Type", media_type);
+        let whole = lines.share();
+        Lines { not_modified: whole.until(not_modified), untyped: whole.until(untyped), whole }
+    }
 }

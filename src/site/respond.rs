@@ -5,30 +5,34 @@
 //! 1. the method: GET and HEAD are served, OPTIONS is described, what else is known is 405, the rest 501
 //!    (RFC 9110 §9.1, §15.5.6, §15.6.2);
 //! 2. the path: does it name anything, and may its names be served at all (hidden ones are not);
-//! 3. the file: opened beneath the root; a directory is its `index.html`, or a redirect to where that is;
+//! 3. the file: kept and current, or opened beneath the root; a directory is its `index.html`, or a redirect to where
+//!    that is;
 //! 4. the preconditions: 304 or 412 if one of them says so (RFC 9110 §13.2.2);
 //! 5. the ranges: 206, 416, or the whole (RFC 9110 §14.2).
+//!
+//! [`Site::respond_from_memory`] takes the same steps without waiting for a disk, or gives up.
 //!
 //! *Invariant:* the steps decide, nothing here sends. The same response answers GET and HEAD; the engine leaves the
 //! content out (RFC 9110 §9.3.2).
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::representation::Representation;
-use super::root::{Absent, Found, Links, Root};
+use super::cache::{self, Cache, Kept};
+use super::representation::{Representation, Source};
+use super::root::{Absent, Found, Links, Patience, Root};
 use crate::http::method::Method;
 use crate::http::multipart::Multipart;
 use crate::http::precondition::{self, Verdict};
 use crate::http::range::{self, Selection};
 use crate::http::request::RequestHead;
-use crate::http::response::{Content, Source};
+use crate::http::response::{self, Content};
 use crate::http::status::Status;
 use crate::http::target::{RequestPath, RequestTarget};
-use crate::http::{date, response};
 
 type Response = response::Response<Arc<File>>;
 
@@ -43,6 +47,7 @@ const INDEX: &[u8] = b"index.html";
 pub struct Site {
     root: Root,
     hidden: Hidden,
+    cache: Cache,
 }
 
 /// Whether names that begin with a dot are served.
@@ -54,95 +59,165 @@ pub enum Hidden {
 }
 
 impl Site {
-    /// Opens the directory to serve.
+    /// Opens the directory to serve. The clock is read this once: it is what the cache counts from.
     ///
     /// # Errors
     /// As [`Root::open`].
     pub fn open(directory: &Path, links: Links, hidden: Hidden) -> io::Result<Site> {
-        Ok(Site { root: Root::open(directory, links)?, hidden })
+        Ok(Site { root: Root::open(directory, links)?, hidden, cache: Cache::new(Instant::now()) })
     }
 
-    /// Answers a request. Opens a file, and so may wait for a disk.
-    pub fn respond(&self, request: &RequestHead<'_>, now: SystemTime) -> Response {
-        match request.method {
-            Method::Get | Method::Head => {}
-            Method::Options => return Response::empty(Status::NO_CONTENT).field("Allow", ALLOW),
-            Method::Post | Method::Put | Method::Patch | Method::Delete | Method::Trace | Method::Connect => {
-                return Response::error(Status::METHOD_NOT_ALLOWED, "this server only reads").field("Allow", ALLOW);
-            }
-            Method::Unknown => return Response::error(Status::NOT_IMPLEMENTED, "no method of that name is known here"),
-        }
-        let (path, query) = match &request.target {
-            RequestTarget::Resource { path, query } => (path, *query),
-            // Only OPTIONS and CONNECT can have these, and they are answered above.
-            RequestTarget::Asterisk | RequestTarget::Authority => return not_found(),
+    /// Answers a request, which had been received whole by `received`. May open a file, and so wait for a disk.
+    pub fn respond(&self, request: &RequestHead<'_>, now: SystemTime, received: Instant) -> Response {
+        let wanted = match ask(request) {
+            Asked::Answered(response) => return response,
+            Asked::Wanted(wanted) => wanted,
         };
-        let Some(relative) = self.servable(path) else { return not_found() };
-        let name = if path.is_directory() { [relative, INDEX].concat() } else { relative.to_vec() };
-        match self.root.find(&name) {
-            Ok(Found::File(file, stat)) => represent(request, Representation::new(file, &stat, &name, now), now),
-            Ok(Found::Directory) if path.is_directory() => not_found(),
-            Ok(Found::Directory) => redirect_into(path, query),
-            Err(absent) => refuse(absent),
+        match self.cache.current(&self.root, wanted.relative, received, Patience::Anything) {
+            Some(version) => represent(request, &version.representation, now),
+            None => self.open_and_represent(request, &wanted, now, received),
         }
     }
 
-    /// The path relative to the root, if it names something that may be served.
-    fn servable<'p>(&self, path: &'p RequestPath<'_>) -> Option<&'p [u8]> {
-        let denied = match self.hidden {
-            Hidden::Served => false,
+    /// The same, if it can be done without waiting. [`None`]: ask [`respond`](Site::respond).
+    pub fn respond_from_memory(
+        &self,
+        request: &RequestHead<'_>,
+        now: SystemTime,
+        received: Instant,
+    ) -> Option<Response> {
+        let wanted = match ask(request) {
+            Asked::Answered(response) => return Some(response),
+            Asked::Wanted(wanted) => wanted,
+        };
+        let version = self.cache.current(&self.root, wanted.relative, received, Patience::Nothing)?;
+        Some(represent(request, &version.representation, now))
+    }
+
+    /// Lets go of files that nobody has asked for lately; to be called a few times a second while anything is kept.
+    pub fn tidy(&self, now: Instant) -> Kept {
+        self.cache.tidy(now)
+    }
+
+    /// What is kept, for who watches.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Steps 2 and 3 for what isn't kept.
+    fn open_and_represent(
+        &self,
+        request: &RequestHead<'_>,
+        wanted: &Wanted<'_>,
+        now: SystemTime,
+        received: Instant,
+    ) -> Response {
+        let path = wanted.path;
+        if !self.may_serve(path) {
+            return not_found();
+        }
+        let index = if path.is_directory() { INDEX } else { b"" };
+        // A NUL, which no name has, was refused with the request.
+        let Ok(name) = CString::new([wanted.relative, index].concat()) else { return not_found() };
+        let mut found = self.root.find(&name);
+        if matches!(found, Err(Absent::NoDescriptor)) && self.cache.let_go_of_descriptors() {
+            found = self.root.find(&name);
+        }
+        let (file, stamp) = match found {
+            Ok(Found::File(file, stamp)) => (Arc::new(file), stamp),
+            Ok(Found::Directory) if path.is_directory() => return not_found(),
+            Ok(Found::Directory) => return redirect_into(path, wanted.query),
+            Err(absent) => return refuse(absent),
+        };
+        let kept = cache::keepable(&file, &stamp, now);
+        let keeps = kept.is_some();
+        let source = kept.unwrap_or(Source::Opened(file));
+        let representation = Representation::new(source, &stamp, name.as_bytes(), now);
+        let response = represent(request, &representation, now);
+        if keeps {
+            self.cache.keep(wanted.relative, name, stamp, representation, received);
+        }
+        response
+    }
+
+    /// Whether the names of a path may be served.
+    fn may_serve(&self, path: &RequestPath<'_>) -> bool {
+        match self.hidden {
+            Hidden::Served => true,
             Hidden::Denied => path
                 .segments()
                 .enumerate()
-                .any(|(depth, name)| name.starts_with(b".") && !(depth == 0 && name == b".well-known")),
-        };
-        path.relative().filter(|_| !denied)
+                .all(|(depth, name)| !name.starts_with(b".") || (depth == 0 && name == b".well-known")),
+        }
+    }
+}
+
+/// What the first steps make of a request.
+enum Asked<'r> {
+    Answered(Response),
+    Wanted(Wanted<'r>),
+}
+
+/// A file, or what may be one.
+struct Wanted<'r> {
+    path: &'r RequestPath<'r>,
+    query: Option<&'r str>,
+    /// The path relative to the root.
+    relative: &'r [u8],
+}
+
+/// Step 1, and of step 2 what needs no file: the method, and whether the path can name anything.
+fn ask<'r>(request: &'r RequestHead<'r>) -> Asked<'r> {
+    match request.method {
+        Method::Get | Method::Head => {}
+        Method::Options => {
+            return Asked::Answered(Response::empty(Status::NO_CONTENT).field("Allow", ALLOW));
+        }
+        Method::Post | Method::Put | Method::Patch | Method::Delete | Method::Trace | Method::Connect => {
+            let response = Response::error(Status::METHOD_NOT_ALLOWED, "this server only reads");
+            return Asked::Answered(response.field("Allow", ALLOW));
+        }
+        Method::Unknown => {
+            return Asked::Answered(Response::error(Status::NOT_IMPLEMENTED, "no method of that name is known here"));
+        }
+    }
+    match &request.target {
+        RequestTarget::Resource { path, query } => match path.relative() {
+            Some(relative) => Asked::Wanted(Wanted { path, query: *query, relative }),
+            None => Asked::Answered(not_found()),
+        },
+        // Only OPTIONS and CONNECT can have these, and they are answered above.
+        RequestTarget::Asterisk | RequestTarget::Authority => Asked::Answered(not_found()),
     }
 }
 
 /// Steps 4 and 5: what the client already has, and what it wants of the rest.
-fn represent(request: &RequestHead<'_>, representation: Representation, now: SystemTime) -> Response {
-    let Representation { file, size, media_type, validators } = representation;
-    let described = |status| {
-        let mut response = Response::empty(status).field("Cache-Control", "no-cache");
-        if let Some(etag) = &validators.etag {
-            response = response.field("ETag", &String::from_utf8_lossy(&etag.field_value()));
-        }
-        response.field("X-Content-Type-Options", "nosniff")
-    };
-    match precondition::evaluate(request.method, &request.fields, &validators) {
+fn represent(request: &RequestHead<'_>, representation: &Representation, now: SystemTime) -> Response {
+    let Representation { source, size, media_type, validators, lines } = representation;
+    match precondition::evaluate(request.method, &request.fields, validators) {
         Verdict::Proceed => {}
-        Verdict::NotModified => return described(Status::NOT_MODIFIED),
+        Verdict::NotModified => return Response::with(Status::NOT_MODIFIED, lines.not_modified.clone()),
         Verdict::Failed => {
             return Response::error(Status::PRECONDITION_FAILED, "the file is not as the request wants it");
         }
     }
-    let described = |status| {
-        let response = described(status).field("Accept-Ranges", "bytes");
-        match validators.last_modified {
-            Some(time) => response.field("Last-Modified", &String::from_utf8_lossy(&date::render(time))),
-            None => response,
+    let source = source.clone();
+    match range::select(request.method, &request.fields, validators, *size) {
+        Selection::Whole => {
+            Response::with(Status::OK, lines.whole.clone()).content(Content::Slice { source, first: 0, length: *size })
         }
-    };
-    match range::select(request.method, &request.fields, &validators, size) {
-        Selection::Whole => described(Status::OK).field("Content-Type", &media_type).content(Content::Slice {
-            source: Source::Opened(file),
-            first: 0,
-            length: size,
-        }),
-        Selection::Single(range) => described(Status::PARTIAL_CONTENT)
-            .field("Content-Type", &media_type)
+        Selection::Single(range) => Response::with(Status::PARTIAL_CONTENT, lines.whole.clone())
             .field("Content-Range", &range.content_range())
-            .content(Content::range(Source::Opened(file), range)),
+            .content(Content::range(source, range)),
         Selection::Multiple(ranges) => {
-            let parts = Multipart::new(ranges, &media_type, boundary(now))
+            let parts = Multipart::new(ranges, media_type, boundary(now))
                 .expect("a file ends before 2^63, which leaves room for the heads of the parts");
-            described(Status::PARTIAL_CONTENT)
+            Response::with(Status::PARTIAL_CONTENT, lines.untyped.clone())
                 .field("Content-Type", &parts.media_type())
-                .content(Content::Multipart { source: Source::Opened(file), parts })
+                .content(Content::Multipart { source, parts })
         }
         Selection::Unsatisfiable => Response::error(Status::RANGE_NOT_SATISFIABLE, "no such bytes in this file")
-            .field("Content-Range", &range::unsatisfied(size)),
+            .field("Content-Range", &range::unsatisfied(*size)),
     }
 }
 
@@ -159,7 +234,7 @@ fn refuse(absent: Absent) -> Response {
     match absent {
         Absent::NotFound => not_found(),
         Absent::Forbidden => Response::error(Status::FORBIDDEN, "this server may not read it"),
-        Absent::Unavailable => {
+        Absent::NoDescriptor | Absent::Unavailable => {
             Response::error(Status::SERVICE_UNAVAILABLE, "too much is open at the moment, try again")
         }
         Absent::Failed => Response::error(Status::INTERNAL_SERVER_ERROR, "the file can't be read"),

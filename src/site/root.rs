@@ -1,7 +1,7 @@
-//! The one function that opens anything: beneath the root, or not at all.
+//! The two functions that go from a name to a file: one opens, one only looks; both beneath the root, or not at all.
 //!
 //! *Invariants:* the kernel resolves the path, from a descriptor of the root, with `RESOLVE_BENEATH`, so nothing that is
-//! swapped, linked or spelt can lead outside; no verdict about a path is ever kept. What is looked at is the descriptor
+//! swapped, linked or spelt can lead outside; no verdict about a path is ever kept. What is described is the descriptor
 //! that was opened, never the path a second time. Only regular files and directories come out.
 //!
 //! Rejected: canonicalise the path, compare it with the root, open it. Between the second and the third the path may
@@ -10,7 +10,22 @@
 //!
 //! `O_NONBLOCK`, because opening a FIFO waits for its writer otherwise; `O_NOCTTY`, because opening a terminal may make
 //! it ours.
+//!
+//! # The look
+//!
+//! [`Root::look`] goes the same way as the open, with `O_PATH`, which touches nothing of what it finds. That takes three
+//! system calls: open, look, close. For a name right in the root, without a slash, one will do: a plain look that
+//! doesn't follow a link. There is no directory on the way that could be a link, the name itself is not followed, and a
+//! name that is neither `.` nor `..` can't leave the directory it is looked up in; the right to search the root is asked
+//! as for any path. A link shows as a link, and then the long way is gone. The short way finds no more than the long one
+//! would, so it is as contained; a mount on the name, which both cross, shows as another device.
+//!
+//! A look that must not wait has `RESOLVE_CACHED` (Linux 5.12): the kernel answers from memory or says that it can't.
+//! The short way has no such flag. It is gone only if the root lies on a file system of this machine, and is asked only
+//! about names that were looked up seconds ago, so that it would wait for a disk only when the kernel was so short of
+//! memory that it forgot the name meanwhile.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,6 +34,8 @@ use std::path::Path;
 use rustix::fs::{self, Access, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::file_system;
+use super::stamp::Stamp;
 use crate::config;
 
 /// The directory that is served.
@@ -26,6 +43,10 @@ use crate::config;
 pub struct Root {
     directory: OwnedFd,
     resolve: ResolveFlags,
+    /// Whether the kernel can resolve from memory alone.
+    resolves_cached: bool,
+    /// Whether looking up a name in the root can't mean asking another machine or process.
+    is_local: bool,
 }
 
 /// Which symbolic links are followed.
@@ -40,8 +61,8 @@ pub enum Links {
 /// What is there under a path.
 #[derive(Debug)]
 pub enum Found {
-    /// A regular file, opened, and its metadata as of after the opening.
-    File(File, Stat),
+    /// A regular file, opened, and how it was after the opening.
+    File(File, Stamp),
     Directory,
 }
 
@@ -52,10 +73,31 @@ pub enum Absent {
     NotFound,
     /// The process may not read it.
     Forbidden,
-    /// Out of descriptors or memory, or the tree is being renamed too fast: another time it may work.
+    /// Out of descriptors.
+    NoDescriptor,
+    /// Out of memory, or the tree is being renamed too fast: another time it may work.
     Unavailable,
     /// The file system failed.
     Failed,
+}
+
+/// What a look at a name saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A regular file.
+    File(Stamp),
+    /// No regular file, or nothing at all, or nothing that this process may know of.
+    NoFile,
+    /// That can't be told without waiting, or for want of something.
+    Unclear,
+}
+
+/// What a look may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    Nothing,
+    /// A disk, a network, whatever it takes.
+    Anything,
 }
 
 impl Root {
@@ -72,31 +114,78 @@ impl Root {
             Links::Beneath => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
             Links::Anywhere => ResolveFlags::NO_MAGICLINKS,
         };
-        match fs::openat2(&directory, ".", flags, Mode::empty(), resolve) {
-            Ok(_) => Ok(Root { directory, resolve }),
-            Err(Errno::NOSYS | Errno::PERM) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the kernel or its sandbox refuses openat2 (Linux 5.6), without which files can't be opened safely",
-            )),
-            Err(errno) => Err(errno.into()),
+        let resolving = |resolve| fs::openat2(&directory, ".", flags, Mode::empty(), resolve).map(drop);
+        match resolving(resolve) {
+            Ok(()) => {}
+            Err(Errno::NOSYS | Errno::PERM) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "the kernel or its sandbox refuses openat2 (Linux 5.6), without which files can't be opened safely",
+                ));
+            }
+            Err(errno) => return Err(errno.into()),
         }
+        // EINVAL is what a kernel says to a flag that it doesn't know.
+        let resolves_cached = matches!(resolving(resolve | ResolveFlags::CACHED), Ok(()) | Err(Errno::AGAIN));
+        let is_local = file_system::stamps_in_time(&directory);
+        Ok(Root { directory, resolve, resolves_cached, is_local })
     }
 
     /// Opens what is under a path relative to the root.
     ///
     /// # Errors
     /// See [`Absent`].
-    pub fn find(&self, relative: &[u8]) -> Result<Found, Absent> {
+    pub fn find(&self, relative: &CStr) -> Result<Found, Absent> {
         let file = self.open_beneath(relative).map_err(absent)?;
         let stat = fs::fstat(&file).map_err(absent)?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(Found::File(File::from(file), stat)),
+            FileType::RegularFile => Ok(Found::File(File::from(file), Stamp::of(&stat))),
             FileType::Directory => Ok(Found::Directory),
             _ => Err(Absent::NotFound),
         }
     }
 
-    fn open_beneath(&self, relative: &[u8]) -> Result<OwnedFd, Errno> {
+    /// Looks at what is under a path relative to the root, and opens nothing. A [`Sight::File`] is what
+    /// [`find`](Root::find) would have found, if it may still be read: a stamp changes with the permissions.
+    pub fn look(&self, relative: &CStr, patience: Patience) -> Sight {
+        match self.look_without_links(relative) {
+            Some(sight) => sight,
+            None => self.look_beneath(relative, patience),
+        }
+    }
+
+    /// The short way; none if it isn't one for this name.
+    fn look_without_links(&self, relative: &CStr) -> Option<Sight> {
+        if !self.is_local || relative.to_bytes().contains(&b'/') {
+            return None;
+        }
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+        match fs::statat(&self.directory, relative, flags) {
+            Ok(stat) if is_link(&stat) => None,
+            Ok(stat) => Some(sight(&stat)),
+            Err(errno) => Some(blind(errno)),
+        }
+    }
+
+    fn look_beneath(&self, relative: &CStr, patience: Patience) -> Sight {
+        let resolve = match patience {
+            Patience::Anything => self.resolve,
+            Patience::Nothing if self.resolves_cached => self.resolve | ResolveFlags::CACHED,
+            Patience::Nothing => return Sight::Unclear,
+        };
+        let opened =
+            match fs::openat2(&self.directory, relative, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                Ok(opened) => opened,
+                Err(errno) => return blind(errno),
+            };
+        // If it is on another machine by now, what is remembered of it will do: it isn't the file that was kept.
+        match fs::statat(&opened, c"", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC) {
+            Ok(stat) => sight(&stat),
+            Err(errno) => blind(errno),
+        }
+    }
+
+    fn open_beneath(&self, relative: &CStr) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let mut further_tries = 1..config::OPEN_TRIES_MAX;
         loop {
@@ -105,6 +194,25 @@ impl Root {
                 opened => return opened,
             }
         }
+    }
+}
+
+fn sight(stat: &Stat) -> Sight {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Sight::File(Stamp::of(stat)),
+        _ => Sight::NoFile,
+    }
+}
+
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
+}
+
+/// What an error says about what is there. One that is about this process, or the moment, says nothing.
+fn blind(errno: Errno) -> Sight {
+    match errno {
+        Errno::AGAIN | Errno::INTR | Errno::MFILE | Errno::NFILE | Errno::NOMEM => Sight::Unclear,
+        _ => Sight::NoFile,
     }
 }
 
@@ -117,7 +225,8 @@ fn absent(errno: Errno) -> Absent {
         // What opening a socket, or a device without a driver, gives.
         Errno::NXIO | Errno::NODEV => Absent::NotFound,
         Errno::ACCESS | Errno::PERM => Absent::Forbidden,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::INTR => Absent::Unavailable,
+        Errno::MFILE | Errno::NFILE => Absent::NoDescriptor,
+        Errno::NOMEM | Errno::AGAIN | Errno::INTR => Absent::Unavailable,
         other => {
             log::error!("the document root can't be read: {other}");
             Absent::Failed

@@ -91,6 +91,14 @@ pub const FIELD_LINES_MAX: usize = 100;
 /// Empty lines before a request line. RFC 9112 §2.2 asks for at least one.
 pub const LEADING_EMPTY_LINES_MAX: usize = 4;
 
+/// Connections that a worker takes together: enough that waiting for events, the clocks and a look at a file are shared
+/// by many; few enough that the last of them doesn't wait noticeably longer than the first.
+pub const BATCH_MAX: usize = 16;
+
+/// Turns that a connection may have one after the other because something came for it when it was to be parked; then it
+/// waits for its turn like others.
+pub const ROUNDS_MAX: usize = 4;
+
 /// Requests that one turn of a connection may answer before the others that are ready have theirs.
 pub const TURN_REQUESTS_MAX: usize = 16;
 
@@ -107,6 +115,9 @@ pub const OUTPUT_BYTES_KEPT: usize = 80 * 1024;
 
 /// Content up to this many bytes is read and sent with its head in one write; beyond it, `sendfile` spares the copy.
 pub const INLINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Content in memory up to this many bytes is copied behind its head: two pieces in one write cost the kernel more.
+pub const COPIED_BYTES_MAX: u64 = 4 * 1024;
 
 /// After an error, what the client still sends is read and thrown away for so long, so that it can read the answer.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -125,10 +136,6 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often they are looked at while draining, when somebody waits at a terminal.
 pub const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(20);
-
-/// A connection that was made ready for its turn, and whose turn has not come by then, is looked at once more.
-/// No longer than the drain's grace, so that while draining it isn't hurried again at every sweep.
-pub const LOOK_AGAIN: Duration = DRAIN_GRACE;
 
 /// After the first failed `accept`, how long to leave it; it doubles with every further failure ...
 pub const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);

@@ -30,6 +30,7 @@
 //! | room | what it is |
 //! |---|---|
 //! | [`config`] | every limit and timeout, with its unit and its reason |
+//! | `sync` | atomics and a lock, for the pond: the standard library's, or the model checker's |
 //! | [`http`] | the language: heads, paths, conditions, ranges, as pure functions |
 //! | [`site`] | the files: a path opened beneath the root, and the server's whole behaviour on one page, [`site::respond`] |
 //! | [`observe`] | what is written down about it: the access log, behind a queue that never holds a worker up |
@@ -53,6 +54,7 @@
 compile_error!("millpond runs on Linux only: engine::poller (epoll) and site::root (openat2) are the places to port");
 
 pub mod config;
+mod sync;
 pub mod http;
 pub mod site;
 pub mod observe;

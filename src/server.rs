@@ -15,23 +15,22 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
 
 use crate::config::Limits;
 use crate::engine::drain_request::DrainRequest;
-use crate::engine::poller::{Bell, Poller};
-use crate::engine::pond::Pond;
+use crate::engine::mill::Mill;
 use crate::engine::send_queue::SendQueues;
-use crate::engine::worker::Mill;
 use crate::engine::{self, Service, accept, listen};
 use crate::http::field_line::FieldLine;
 use crate::http::request::RequestHead;
 use crate::observe::access_log::AccessLog;
+use crate::site::cache;
 use crate::site::respond::Site;
 
 pub use crate::engine::drain::Drained;
 pub use crate::engine::drain_request::DrainHandle;
-pub use crate::engine::{Context, Handler, Response};
+pub use crate::engine::{Context, Handler, Kept, Response};
 
 /// A server that is bound to its addresses and not yet running: clients can connect, and wait.
 #[derive(Debug)]
@@ -115,14 +114,8 @@ impl Server {
             );
             limits.connections_max = fit;
         }
-        let mill = Mill {
-            pond: Pond::new(limits.connections_max),
-            poller: Poller::new()?,
-            departures: Bell::new()?,
-            send_queues,
-            panics: AtomicUsize::new(0),
-            service: Service { handler, limits, drain, fields, access_log },
-        };
+        let service = Service { handler, limits, drain, fields, access_log };
+        let mill = Mill::new(service, send_queues)?;
         accept::run(&Arc::new(mill), listeners)
     }
 }
@@ -130,9 +123,18 @@ impl Server {
 /// A directory is a handler like any other.
 impl engine::Handler for Site {
     fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
-        let received = std::time::Instant::now();
-        self.respond_from_memory(request, context.now, received)
-            .unwrap_or_else(|| Site::respond(self, request, context.now, received))
+        Site::respond(self, request, context.now, context.received)
+    }
+
+    fn respond_from_memory(&self, request: &RequestHead<'_>, context: &Context) -> Option<Response> {
+        Site::respond_from_memory(self, request, context.now, context.received)
+    }
+
+    fn tidy(&self, now: Instant) -> Kept {
+        match Site::tidy(self, now) {
+            cache::Kept::Nothing => Kept::Nothing,
+            cache::Kept::Something => Kept::Something,
+        }
     }
 }
 

@@ -21,11 +21,11 @@ use rustix::net::{self, SocketFlags};
 use super::connection::Connection;
 use super::desk::Desk;
 use super::drain::{self, Drained};
-use super::poller::Interest;
+use super::mill::Mill;
 use super::pond::{Kind, Wait};
 use super::transfer::Socket;
-use super::worker::{Mill, Workers};
-use super::{Handler, sweep};
+use super::worker::Workers;
+use super::{Handler, Kept, sweep};
 use crate::config;
 use crate::observe::log_queue::DropWatch;
 
@@ -53,17 +53,20 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[TcpListener], desk: &mut Desk)
     let mut pause = Pause::new();
     let mut drops = mill.service.access_log.as_ref().map(|log| DropWatch::new(log.queue().clone()));
     let mut next_sweep = Instant::now() + interval;
+    let mut kept = Kept::Nothing;
     loop {
         let now = Instant::now();
         if now >= next_sweep {
             sweep::conclude_due(mill, desk, now);
+            kept = mill.service.handler.tidy(now);
             if let Some(report) = drops.as_mut().and_then(|drops| drops.report(now)) {
                 log::warn!("access log: {} lines were dropped, because nobody took them in time", report.lines);
             }
             next_sweep = now + interval;
         }
         // With nobody there, there is no deadline, and the next accept ends the wait.
-        let sweep_in = (mill.pond.occupied() > 0).then(|| next_sweep.saturating_duration_since(now));
+        let sweeps = mill.pond.occupied() > 0 || kept == Kept::Something;
+        let sweep_in = sweeps.then(|| next_sweep.saturating_duration_since(now));
         let timeout = [pause.left(now), sweep_in].into_iter().flatten().min();
         let paused = pause.left(now).is_some();
         match wait(mill, if paused { &[] } else { listeners }, timeout) {
@@ -161,9 +164,16 @@ fn admit<H: Handler>(mill: &Mill<H>, socket: OwnedFd, peer: SocketAddr) {
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let Some(newcomer) = mill.pond.admit(Connection::new(Socket::new(socket), peer, now)) else { return };
     let wait = Wait { until: Some(now + mill.service.limits.idle_timeout), kind: Kind::Idle };
-    let socket = newcomer.stream().clone();
-    if let Err(error) = newcomer.park(wait, |token| mill.poller.add(&socket, token, Interest::Read)) {
+    // Parked first: what has come by now is an event at once, and must find somebody. By then a worker may have closed
+    // it, so a share of the descriptor is kept meanwhile.
+    let (socket, token) = (newcomer.stream().clone(), newcomer.token());
+    if newcomer.park(wait).is_err() {
+        // Nobody could know of it.
+        return;
+    }
+    if let Err(error) = mill.poller.watch(&socket, token) {
         log::error!("{peer}: closed, because it can't be watched: {error}");
+        drop(mill.pond.take(token));
     }
 }
 

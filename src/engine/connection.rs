@@ -10,7 +10,8 @@
 //!
 //! A turn goes round in it until it would have to wait (it parks, saying for what) or until it has had its share (it
 //! parks for its next turn). The I/O sandwich of a request is on one screen, in `Connection::answer`: read → parse
-//! (pure) → open → respond (pure) → write.
+//! (pure) → open → respond (pure) → write. A turn at a desk without [patience](Patience) also ends where it may have to
+//! wait for a disk, and [`Connection::go_on`] with patience takes it up there.
 //!
 //! *Invariants:*
 //! - never parked for reading with a complete head in the buffer: no event would come for it;
@@ -27,8 +28,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::desk::Desk;
+use super::desk::{Arrival, Desk, Patience, Seat, Unread};
 use super::exchange::{Ending, Exchange, Then};
+use super::linger::{Linger, Lingering};
 use super::poller::Interest;
 use super::pond::{Kind, Wait};
 use super::transfer::{Progress, Stream};
@@ -37,7 +39,7 @@ use crate::config;
 use crate::http::bad_request::BadRequest;
 use crate::http::framing::{Body, Persistence};
 use crate::http::head::{HeadScan, Scanned};
-use crate::http::method::{Method, Version};
+use crate::http::method::Method;
 use crate::http::request::{self, FieldStorage};
 use crate::http::request_line;
 use crate::http::response::ConnectionOption;
@@ -50,19 +52,26 @@ pub struct Connection<S> {
     peer: SocketAddr,
     state: State,
     /// Received and not parsed: half a head, or requests whose turn has not come. A quiet connection owns no memory here.
-    unread: Vec<u8>,
+    unread: Unread,
     /// How far `unread` has been searched for the end of the head.
     scan: HeadScan,
     /// When the first byte of the head came that is not complete yet.
     head_since: Instant,
     /// When the last byte came or went.
     quiet_since: Instant,
+    /// Whether room to write is watched too.
+    pub watches_room: bool,
 }
 
 /// How a turn ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// There is nothing to do before an event, or a deadline.
     Park(Interest, Wait),
+    /// It has had its share, and there is more to do.
+    Yield,
+    /// What is to be done next may wait for a disk. It still has its seat.
+    MayWait,
     Close(CloseReason),
 }
 
@@ -76,13 +85,6 @@ enum State {
     Taken,
 }
 
-/// Reading to throw away, bounded in time and in bytes.
-#[derive(Clone, Copy, Debug)]
-struct Linger {
-    until: Instant,
-    left: usize,
-}
-
 /// What follows a step of a turn.
 enum Step {
     Go(State),
@@ -92,24 +94,36 @@ enum Step {
 impl<S: Stream> Connection<S> {
     /// A connection that was just accepted.
     pub fn new(stream: S, peer: SocketAddr, now: Instant) -> Connection<S> {
-        let scan = HeadScan::new();
-        Connection { stream, peer, state: State::Awaiting, unread: Vec::new(), scan, head_since: now, quiet_since: now }
+        Connection {
+            stream,
+            peer,
+            state: State::Awaiting,
+            unread: Unread::default(),
+            scan: HeadScan::new(),
+            head_since: now,
+            quiet_since: now,
+            watches_room: false,
+        }
     }
 
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// One turn: goes on with whatever is to be done until it would wait or has had its share.
-    pub fn turn<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
-        desk.begin_turn(&mut self.unread);
-        self.go_on(desk, service)
+    /// The first step of a turn: takes a seat, and reads what has come. Time is looked at after it, so that all that was
+    /// received had come by then.
+    pub fn receive(&mut self, seat: &mut Seat, arrival: Arrival) {
+        seat.take(&mut self.unread, arrival);
+        if matches!(self.state, State::Awaiting) && !seat.input.is_drained() {
+            seat.input.read_ahead(&mut self.stream);
+        }
     }
 
     /// A turn that neither reads nor answers: what the time makes of a connection that has waited for it. `untaken` is
     /// how many bytes the client has not taken yet, where that is known.
     pub fn conclude<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>, untaken: Option<u32>) -> Outcome {
-        desk.begin_look_at_the_clock(&mut self.unread);
+        desk.seat.take_to_look_at_the_clock(&mut self.unread);
+        desk.look_at_the_clock();
         let State::Responding(exchange) = &mut self.state else { return self.go_on(desk, service) };
         let before = std::mem::replace(&mut exchange.untaken, untaken);
         // The first look has nothing to compare with. It counts as movement: rather late by a look than early.
@@ -124,7 +138,7 @@ impl<S: Stream> Connection<S> {
             self.abandon(service);
             Outcome::Close(CloseReason::Stalled)
         };
-        desk.end_turn(&mut self.unread);
+        self.leave(&mut desk.seat);
         outcome
     }
 
@@ -148,12 +162,13 @@ impl<S: Stream> Connection<S> {
         self.stream.reset();
     }
 
-    fn go_on<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
+    /// The rest of a turn, from its seat.
+    pub fn go_on<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
         let outcome = loop {
             let step = match std::mem::replace(&mut self.state, State::Taken) {
                 State::Awaiting => {
                     self.state = State::Awaiting;
-                    self.receive(desk, service)
+                    self.await_head(desk, service)
                 }
                 State::Responding(exchange) => self.write(exchange, desk, service),
                 State::Lingering(linger) => self.linger(linger, desk, service),
@@ -164,27 +179,43 @@ impl<S: Stream> Connection<S> {
                 Step::Leave(outcome) => break outcome,
             }
         };
-        desk.end_turn(&mut self.unread);
+        if outcome != Outcome::MayWait {
+            self.leave(&mut desk.seat);
+        }
         outcome
     }
 
+    /// Something has come that its next turn has to look for.
+    pub fn miss(&mut self) {
+        self.unread.miss();
+    }
+
+    /// Gives up its seat: what is left there to be read goes with it.
+    pub fn leave(&mut self, seat: &mut Seat) {
+        seat.leave(&mut self.unread);
+    }
+
     /// Reads until a head is complete, nothing more has come, or the head can't become one.
-    fn receive<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Step {
+    fn await_head<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Step {
         loop {
-            match self.scan.advance(desk.input.unread()) {
-                Ok(Scanned::Complete { .. }) if desk.has_had_its_share() => {
-                    return Step::Leave(Outcome::Park(Interest::Turn, Wait { until: None, kind: Kind::Busy }));
+            match self.scan.advance(desk.seat.input.unread()) {
+                Ok(Scanned::Complete { .. }) if desk.seat.has_had_its_share() => {
+                    return Step::Leave(Outcome::Yield);
                 }
                 Ok(Scanned::Complete { head_length }) => return self.answer(head_length, desk, service),
-                Ok(Scanned::Partial) if desk.input.is_drained() => return self.wait_for_head(desk, service),
+                Ok(Scanned::Partial) if desk.seat.input.is_drained() => return self.wait_for_head(desk, service),
                 Ok(Scanned::Partial) => {}
                 Err(bad) => return self.refuse_head(bad, desk, service),
             }
-            let first = is_blank(desk.input.unread());
-            match desk.input.fill(&mut self.stream) {
+            let first = is_blank(desk.seat.input.unread());
+            let is_new = !desk.seat.input.has_read_ahead();
+            match desk.seat.input.fill(&mut self.stream) {
                 Ok(0) if first => return Step::Leave(Outcome::Close(CloseReason::PeerClosed)),
                 Ok(0) => return Step::Leave(Outcome::Close(CloseReason::PeerClosedInHead)),
                 Ok(_) => {
+                    if is_new {
+                        desk.look_at_the_clock();
+                    }
                     self.quiet_since = desk.now;
                     if first {
                         self.head_since = desk.now;
@@ -199,7 +230,7 @@ impl<S: Stream> Connection<S> {
     /// Everything that has come is read, and it is no complete head: parks, unless the time for it is up.
     fn wait_for_head<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Step {
         let limits = &service.limits;
-        let half = !is_blank(desk.input.unread());
+        let half = !is_blank(desk.seat.input.unread());
         let deadline =
             if half { self.head_since + limits.head_timeout } else { self.quiet_since + limits.idle_timeout };
         let draining = service.drain.is_made();
@@ -220,37 +251,41 @@ impl<S: Stream> Connection<S> {
 
     /// The sandwich: a complete head becomes a response that is ready to be sent.
     fn answer<H: Handler>(&mut self, head_length: usize, desk: &mut Desk, service: &Service<H>) -> Step {
-        let (request_head, behind) = desk.input.unread().split_at(head_length);
+        let (request_head, behind) = desk.seat.input.unread().split_at(head_length);
         let mut storage = FieldStorage::new();
         let request = match request::parse(request_head, &mut storage) {
             Ok(request) => request,
             Err(bad) => return self.refuse_head(bad, desk, service),
         };
-        let context = Context { peer: self.peer, now: desk.wall };
-        let response = service.handler.respond(&request, &context);
+        let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
+        let response = match desk.patience {
+            Patience::ForDisk => service.handler.respond(&request, &context),
+            Patience::None => match service.handler.respond_from_memory(&request, &context) {
+                Some(response) => response,
+                None => return Step::Leave(Outcome::MayWait),
+            },
+        };
 
         let last = service.drain.is_made() && !is_request(behind);
-        let quiet = behind.is_empty() && desk.input.is_drained() && request.body == Body::None;
+        let quiet = behind.is_empty() && desk.seat.input.is_drained() && request.body == Body::None;
         let then = match request.persistence {
             Persistence::KeepAlive if !last => Then::NextRequest,
             Persistence::Close if quiet => Then::Close,
             // One that expected the connection to go on may send more before it reads that it doesn't.
             Persistence::KeepAlive | Persistence::Close => Then::Linger,
         };
-        let option = match (then, request.version) {
-            (Then::NextRequest, Version::Http10) => ConnectionOption::KeepAlive,
-            (Then::NextRequest, Version::Http11) => ConnectionOption::Unsaid,
-            (Then::Close | Then::Linger, _) => ConnectionOption::Close,
-        };
+        let option = then.said_to(request.version);
         let method = request.method;
         let record = service.record(self.peer.ip(), desk.wall, request_head, Some(request.fields));
         if !behind.is_empty() {
             self.head_since = desk.now;
         }
-        desk.input.consume(head_length);
-        desk.requests_left -= 1;
+        let Some(exchange) = Exchange::prepare(response, method, Ending { option, then, record }, desk, service) else {
+            return Step::Leave(Outcome::MayWait);
+        };
+        desk.seat.input.consume(head_length);
+        desk.seat.requests_left -= 1;
         self.scan = HeadScan::new();
-        let exchange = Exchange::prepare(response, method, Ending { option, then, record }, desk, service);
         Step::Go(State::Responding(exchange))
     }
 
@@ -261,24 +296,30 @@ impl<S: Stream> Connection<S> {
     /// An answer to what is no request; nothing that follows is taken for one. A client that meant to send HEAD reads no
     /// content whatever the status (RFC 9110 §9.3.2).
     fn refuse<H: Handler>(&self, response: Response, desk: &mut Desk, service: &Service<H>) -> Exchange {
-        let unread = desk.input.unread();
+        let unread = desk.seat.input.unread();
         let record = service.record(self.peer.ip(), desk.wall, unread, None);
         let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
         let method = if request_line::of(unread).starts_with(b"HEAD ") { Method::Head } else { Method::Get };
-        Exchange::prepare(response, method, ending, desk, service)
+        Exchange::prepare(response, method, ending, desk, service).expect("an error is answered from memory")
     }
 
     fn write<H: Handler>(&mut self, mut exchange: Exchange, desk: &mut Desk, service: &Service<H>) -> Step {
+        if desk.patience == Patience::None && exchange.transfer.needs_file() {
+            self.state = State::Responding(exchange);
+            return Step::Leave(Outcome::MayWait);
+        }
         let before = exchange.transfer.sent();
-        let progress = exchange.transfer.push(&mut self.stream, &mut desk.bytes_left);
+        let progress = exchange.transfer.push(&mut self.stream, &mut desk.seat.bytes_left);
         if exchange.transfer.sent() > before {
             self.quiet_since = desk.now;
             exchange.untaken = None;
         }
-        let interest = match progress {
-            Ok(Progress::Blocked) => Interest::Write,
-            // The socket may have just become full: then this, too, waits for room.
-            Ok(Progress::TurnOver) => Interest::Turn,
+        let outcome = match progress {
+            Ok(Progress::Blocked) => {
+                let until = Some(desk.now + service.stall_check_interval());
+                Outcome::Park(Interest::Write, Wait { until, kind: Kind::Busy })
+            }
+            Ok(Progress::TurnOver) => Outcome::Yield,
             Ok(Progress::Done) => return self.finish(exchange, desk, service),
             Err(reason) => {
                 service.log(&mut exchange);
@@ -287,14 +328,16 @@ impl<S: Stream> Connection<S> {
         };
         exchange.transfer.settle();
         self.state = State::Responding(exchange);
-        let until = Some(desk.now + service.stall_check_interval());
-        Step::Leave(Outcome::Park(interest, Wait { until, kind: Kind::Busy }))
+        Step::Leave(outcome)
     }
 
     /// The response is with the kernel, whole.
     fn finish<H: Handler>(&mut self, mut exchange: Exchange, desk: &mut Desk, service: &Service<H>) -> Step {
-        // Not the begin of the turn: a slow disk is no quiet client.
-        self.quiet_since = Instant::now();
+        self.quiet_since = match desk.patience {
+            Patience::None => desk.now,
+            // Not the begin of the turn: a slow disk is no quiet client.
+            Patience::ForDisk => Instant::now(),
+        };
         service.drain.response_finished();
         service.log(&mut exchange);
         desk.give_back_output(exchange.transfer.into_buffer());
@@ -302,32 +345,20 @@ impl<S: Stream> Connection<S> {
             Then::NextRequest => Step::Go(State::Awaiting),
             Then::Close => Step::Leave(Outcome::Close(CloseReason::Answered)),
             Then::Linger => match self.stream.finish() {
-                Ok(()) => {
-                    let until = desk.now + config::LINGER_TIMEOUT;
-                    Step::Go(State::Lingering(Linger { until, left: config::LINGER_BYTES_MAX }))
-                }
+                Ok(()) => Step::Go(State::Lingering(Linger::begin(desk.now))),
                 Err(error) => Step::Leave(Outcome::Close(CloseReason::of(&error))),
             },
         }
     }
 
     fn linger<H: Handler>(&mut self, mut linger: Linger, desk: &mut Desk, service: &Service<H>) -> Step {
-        loop {
-            match desk.input.discard(&mut self.stream) {
-                Ok(0) => return Step::Leave(Outcome::Close(CloseReason::Answered)),
-                Ok(count) if count >= linger.left => return Step::Leave(Outcome::Close(CloseReason::LingerSpent)),
-                Ok(count) => linger.left -= count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && desk.now < linger.until => break,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Step::Leave(Outcome::Close(CloseReason::LingerSpent));
-                }
-                Err(error) => return Step::Leave(Outcome::Close(CloseReason::of(&error))),
-            }
-        }
+        let until = match linger.discard(&mut desk.seat.input, &mut self.stream, desk.now) {
+            Lingering::Ended(reason) => return Step::Leave(Outcome::Close(reason)),
+            // While draining, everyone's deadline is near, so that the sweep finds nobody to hurry.
+            Lingering::Until(until) if service.drain.is_made() => until.min(desk.now + config::DRAIN_GRACE),
+            Lingering::Until(until) => until,
+        };
         self.state = State::Lingering(linger);
-        // While draining, everyone's deadline is near, so that the sweep finds nobody to hurry.
-        let until =
-            if service.drain.is_made() { linger.until.min(desk.now + config::DRAIN_GRACE) } else { linger.until };
         Step::Leave(Outcome::Park(Interest::Read, Wait { until: Some(until), kind: Kind::Busy }))
     }
 }

@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::accept::{self, Swept};
 use super::desk::Desk;
-use super::worker::Mill;
+use super::mill::Mill;
 use super::{CloseReason, Handler, sweep};
 use crate::config;
 

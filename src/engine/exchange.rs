@@ -3,6 +3,7 @@
 //! *Invariant:* an [`Exchange`] only exists with its head encoded and its small content read, so that from here on only
 //! the client can hold it up; and its line in the access log is written once, when it ends, however it ends.
 
+use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use super::transfer::Transfer;
 use super::{Handler, Response, Service};
 use crate::config;
 use crate::http::field::Fields;
-use crate::http::method::Method;
+use crate::http::method::{Method, Version};
 use crate::http::request_line;
 use crate::http::response::{ConnectionOption, Content, Stamp};
 use crate::http::status::Status;
@@ -39,6 +40,17 @@ pub enum Then {
     Linger,
 }
 
+impl Then {
+    /// What the response says of it to a client of that version.
+    pub fn said_to(self, version: Version) -> ConnectionOption {
+        match (self, version) {
+            (Then::NextRequest, Version::Http10) => ConnectionOption::KeepAlive,
+            (Then::NextRequest, Version::Http11) => ConnectionOption::Unsaid,
+            (Then::Close | Then::Linger, Version::Http10 | Version::Http11) => ConnectionOption::Close,
+        }
+    }
+}
+
 /// What is said about the end of a response, and done.
 #[derive(Debug)]
 pub struct Ending {
@@ -48,14 +60,15 @@ pub struct Ending {
 }
 
 impl Exchange {
-    /// Encodes the head, and gets the content ready. A file that can't be read becomes a 500.
+    /// Encodes the head, and gets the content ready. A file that can't be read becomes a 500; `None` if it would have to
+    /// be waited for, and there is no patience for that.
     pub fn prepare<H: Handler>(
         response: Response,
         method: Method,
         ending: Ending,
         desk: &mut Desk,
         service: &Service<H>,
-    ) -> Exchange {
+    ) -> Option<Exchange> {
         let status = response.status();
         let mut head = desk.take_output();
         let stamp = Stamp { date: &desk.date, extra: &service.fields, connection: ending.option };
@@ -63,8 +76,9 @@ impl Exchange {
         let head_length = u64::try_from(head.len()).expect("a length fits 64 bits");
         let content = if method == Method::Head { Content::None } else { response.into_content() };
         let Ending { then, record, .. } = ending;
-        match Transfer::new(head, content) {
-            Ok(transfer) => Exchange { transfer, head_length, status, record, then, untaken: None },
+        match Transfer::new(head, content, desk.patience) {
+            Ok(transfer) => Some(Exchange { transfer, head_length, status, record, then, untaken: None }),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(error) => {
                 log::error!("a file can't be read: {error}");
                 let sorry = Response::error(Status::INTERNAL_SERVER_ERROR, "the file can't be read");

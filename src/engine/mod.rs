@@ -2,15 +2,18 @@
 //!
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
 //! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for; [`exchange`] is a response under
-//! way, and [`connection`] the state machine that a turn moves on. A [`worker`] gives turns; [`listen`] and [`accept`] let
-//! new ones in; the [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
+//! way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on. [`turns`] are
+//! those that need no event, and the [`mill`] is what all threads share; a [`worker`] gives turns; [`listen`] and
+//! [`accept`] let new ones in; the [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`]
+//! ends it all.
 //!
 //! ```text
 //!              accept                          ready
 //! TcpListener ────────► pond (epoll + slots) ───────────────► worker: one turn of a Connection
 //! main thread             ▲   │ deadline passed / drain           │ would block │ done
 //!                         │   └──────────────► closed(reason)     │             └──► closed(reason)
-//!                         └───────────────────────────────────────┘ park(read | write | turn)
+//!                         ├───────────────────────────────────────┤ park(read | write)
+//!                         └── turns (a queue) ◄───────────────────┘ has had its share, or may wait for a disk
 //! ```
 //!
 //! *Architecture invariant:* nothing here knows of directories. The site comes in as a [`Handler`], and a closure will do.
@@ -20,7 +23,7 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use crate::config::Limits;
 use crate::http::field_line::FieldLine;
@@ -34,7 +37,10 @@ pub mod transfer;
 pub mod desk;
 pub mod drain_request;
 pub mod exchange;
+pub mod linger;
 pub mod connection;
+pub mod turns;
+pub mod mill;
 pub mod worker;
 pub mod listen;
 pub mod accept;
@@ -50,7 +56,27 @@ pub type Response = response::Response<Arc<File>>;
 /// It is called by all workers at the same time, and while it runs one of them does nothing else. A panic in it costs
 /// the client a 500 and the connection, and nobody else anything.
 pub trait Handler: Send + Sync + 'static {
+    /// Answers a request, and may wait for a disk over it.
     fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response;
+
+    /// The same, if nothing has to be waited for: others are to be answered after it. `None` has
+    /// [`respond`](Handler::respond) asked, when that is done.
+    fn respond_from_memory(&self, _request: &RequestHead<'_>, _context: &Context) -> Option<Response> {
+        None
+    }
+
+    /// Lets go of what was kept for requests that have not come for a while. The main thread asks for it a few times a
+    /// second: as long as anybody is connected, and after that until there is nothing left.
+    fn tidy(&self, _now: Instant) -> Kept {
+        Kept::Nothing
+    }
+}
+
+/// What a handler still keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Nothing,
+    Something,
 }
 
 impl<F> Handler for F
@@ -69,6 +95,8 @@ pub struct Context {
     pub peer: SocketAddr,
     /// The time of the request.
     pub now: SystemTime,
+    /// By then the request had been received whole: what is seen after it is not too old to answer it.
+    pub received: Instant,
 }
 
 /// What every turn needs to know, the same for all connections.

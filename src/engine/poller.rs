@@ -1,24 +1,32 @@
 //! Who is ready: one epoll set that all workers share, so that the kernel's ready list is the queue of jobs.
 //!
-//! *Invariants:* a connection is armed one-shot: once it has been reported, nobody hears of it until it is armed again,
-//! so an event has exactly one taker. An event carries a [`Token`] and never a descriptor, because descriptor numbers
-//! are used again as soon as they are closed.
+//! *Invariants:* a connection is in the set from its first parking to its end, edge-triggered: an event tells of something
+//! new, once, to one worker. Nothing has to be armed again, so a warm request costs no `epoll_ctl`; in return whoever has
+//! an event must see to it that it is acted on (the hand-off of [`pond`](super::pond)). An event carries a [`Token`] and
+//! never a descriptor, because descriptor numbers are used again as soon as they are closed.
 //!
-//! A worker takes one event at a time. Every response may wait for a disk, so a batch would let one slow file hold back
-//! the connections that happened to be taken together with it, while other workers sleep.
+//! Room to write is watched only from the first time that a response had to wait for some. The kernel reports room only
+//! to who has found none (`SOCK_NOSPACE`), so from then on the watch costs nothing and needs no change.
+//!
+//! A worker takes a batch of events. What may wait for a disk comes last in it and can be taken over by others (see
+//! [`worker`](super::worker)), so a slow file holds back no connection that happened to be taken together with it.
 //!
 //! This is the only file that names epoll and eventfd; a port to another system starts here.
 //!
-//! Rejected: a thread that polls and hands each ready connection to the pool's queue. It costs a second hop between
-//! threads per request (measured: 1.6 times the processor time), and that queue has no bound.
+//! Rejected: one-shot arming. It needs no hand-off, and one system call more in every turn. A thread that polls and hands
+//! each ready connection to the pool's queue: it costs a second hop between threads per request (measured: 1.6 times the
+//! processor time), and that queue has no bound.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
+
+use crate::config;
 
 /// Which connection an event is about: the index of its slot, and the slot's generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +42,35 @@ pub enum Interest {
     Read,
     /// Room to write.
     Write,
-    /// Its next turn: for one that has had its share, or to whom something has come. Asking for either fires at once,
-    /// behind those that are ready already, if there is room to write or something to read; and if there is neither, it
-    /// is room to write that it waits for.
-    Turn,
 }
 
-/// What a worker is told.
+/// What a worker is told of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    Ready(Token),
-    /// There will be no more events.
+pub struct Event {
+    pub token: Token,
+    /// Whether the peer has sent the end of the stream. If bytes stand before it no other event will tell of it.
+    pub ended: bool,
+}
+
+/// The events that one call of [`Poller::wait`] returned.
+pub struct Batch {
+    events: [epoll::Event; config::BATCH_MAX],
+    count: usize,
+}
+
+/// How long a wait for events is to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// Until there is one.
+    Never,
+    /// Not at all: what is there already is taken.
+    AtOnce,
+}
+
+/// Whether there will be more events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    GoOn,
     Stop,
 }
 
@@ -53,48 +79,61 @@ pub enum Event {
 pub struct Poller {
     epoll: OwnedFd,
     stop: Bell,
+    /// Wakes one worker that waits.
+    nudge: Bell,
 }
 
-/// The token of the stop bell; no slot has this index.
+/// The tokens of the bells; no slot has this index.
 const STOP: u64 = u64::MAX;
+const NUDGE: u64 = u64::MAX - 1;
 
 impl Poller {
     /// # Errors
     /// When the system is out of descriptors.
     pub fn new() -> io::Result<Poller> {
-        let poller = Poller { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?, stop: Bell::new()? };
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let poller = Poller { epoll, stop: Bell::new()?, nudge: Bell::new()? };
         // Level-triggered and never read: once rung, it wakes every worker.
         epoll::add(&poller.epoll, &poller.stop, EventData::new_u64(STOP), EventFlags::IN)?;
+        // Edge-triggered and never read: each ring wakes one.
+        epoll::add(&poller.epoll, &poller.nudge, EventData::new_u64(NUDGE), EventFlags::IN | EventFlags::ET)?;
         Ok(poller)
     }
 
-    /// Adds a descriptor and arms it.
+    /// Watches a descriptor for bytes to read. What has come already is reported at once.
     ///
     /// # Errors
     /// When the system is out of memory or of watches.
-    pub fn add(&self, descriptor: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        Ok(epoll::add(&self.epoll, descriptor, token.data(), flags(interest))?)
+    pub fn watch(&self, descriptor: impl AsFd, token: Token) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, descriptor, token.data(), INPUT)?)
     }
 
-    /// Arms a descriptor that was added. One that is ready already is reported at once.
+    /// Watches a descriptor for room to write too. If there is some, or anything to read, that is reported at once.
     ///
     /// # Errors
     /// When the system is out of memory.
-    pub fn arm(&self, descriptor: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        Ok(epoll::modify(&self.epoll, descriptor, token.data(), flags(interest))?)
+    pub fn watch_room(&self, descriptor: impl AsFd, token: Token) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, descriptor, token.data(), INPUT | EventFlags::OUT)?)
     }
 
-    /// Waits for the next event that no other worker has been given.
-    pub fn wait(&self) -> Event {
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }];
-        loop {
-            match epoll::wait(&self.epoll, &mut events, None) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) if events[0].data.u64() == STOP => return Event::Stop,
-                Ok(_) => return Event::Ready(Token::from_data(events[0].data)),
-                Err(errno) => panic!("epoll_wait can only fail on a bad descriptor or buffer: {errno}"),
-            }
-        }
+    /// Takes events that no other worker has been given.
+    pub fn wait(&self, batch: &mut Batch, timeout: Timeout) -> Run {
+        let limit = match timeout {
+            Timeout::Never => None,
+            Timeout::AtOnce => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
+        };
+        batch.count = match epoll::wait(&self.epoll, &mut batch.events, limit.as_ref()) {
+            Ok(count) => count,
+            Err(Errno::INTR) => 0,
+            Err(errno) => panic!("epoll_wait can only fail on a bad descriptor or buffer: {errno}"),
+        };
+        let stops = batch.taken().iter().any(|event| event.data.u64() == STOP);
+        if stops { Run::Stop } else { Run::GoOn }
+    }
+
+    /// Ends one worker's present or next [`wait`](Poller::wait).
+    pub fn nudge(&self) {
+        self.nudge.ring();
     }
 
     /// Ends every present and future [`wait`](Poller::wait).
@@ -103,13 +142,37 @@ impl Poller {
     }
 }
 
-fn flags(interest: Interest) -> EventFlags {
-    EventFlags::ONESHOT
-        | match interest {
-            Interest::Read => EventFlags::IN | EventFlags::RDHUP,
-            Interest::Write => EventFlags::OUT,
-            Interest::Turn => EventFlags::IN | EventFlags::RDHUP | EventFlags::OUT,
-        }
+const INPUT: EventFlags = EventFlags::ET.union(EventFlags::IN).union(EventFlags::RDHUP);
+
+impl Batch {
+    pub fn new() -> Batch {
+        let none = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
+        Batch { events: [none; config::BATCH_MAX], count: 0 }
+    }
+
+    /// The events of connections.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        self.taken().iter().filter(|event| event.data.u64() != NUDGE).map(|event| {
+            let (data, flags) = (event.data, event.flags);
+            Event { token: Token::from_data(data), ended: flags.intersects(EventFlags::RDHUP | EventFlags::HUP) }
+        })
+    }
+
+    fn taken(&self) -> &[epoll::Event] {
+        &self.events[..self.count]
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_list().entries(self.events()).finish()
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch::new()
+    }
 }
 
 impl Token {

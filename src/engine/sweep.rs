@@ -9,13 +9,10 @@
 
 use std::time::Instant;
 
-use super::Handler;
-use super::connection::{Connection, Outcome};
+use super::connection::Outcome;
 use super::desk::Desk;
-use super::poller::Interest;
-use super::pond::{Kind, Owned, Wait};
-use super::transfer::Socket;
-use super::worker::{Mill, settle};
+use super::mill::{Client, Mill};
+use super::{CloseReason, Handler};
 use crate::config;
 
 /// Concludes every parked connection whose deadline has passed.
@@ -37,14 +34,14 @@ pub fn make_room<H: Handler>(mill: &Mill<H>) -> bool {
         if idlest.stream().has_input() {
             await_turn(mill, idlest);
         } else {
-            settle(mill, idlest, Outcome::Close(super::CloseReason::MadeRoom));
+            settle(mill, idlest, Outcome::Close(CloseReason::MadeRoom));
             return true;
         }
     }
     false
 }
 
-fn conclude<H: Handler>(mill: &Mill<H>, desk: &mut Desk, mut connection: Owned<'_, Connection<Socket>>) {
+fn conclude<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: Client<'m>) {
     let mut untaken = None;
     if connection.is_responding() {
         untaken = mill.send_queues.untaken(connection.stream(), connection.peer());
@@ -55,8 +52,15 @@ fn conclude<H: Handler>(mill: &Mill<H>, desk: &mut Desk, mut connection: Owned<'
     settle(mill, connection, outcome);
 }
 
-/// Readable as it is, it is ready at once. Should its turn not come for long, this is done again.
-fn await_turn<H: Handler>(mill: &Mill<H>, connection: Owned<'_, Connection<Socket>>) {
-    let wait = Wait { until: Some(Instant::now() + config::LOOK_AGAIN), kind: Kind::Busy };
-    settle(mill, connection, Outcome::Park(Interest::Turn, wait));
+/// Parks or closes; if something has come meanwhile, that is for a worker.
+fn settle<'m, H: Handler>(mill: &'m Mill<H>, connection: Client<'m>, outcome: Outcome) {
+    if let Some(woken) = mill.settle(connection, outcome) {
+        await_turn(mill, woken);
+    }
+}
+
+fn await_turn<'m, H: Handler>(mill: &'m Mill<H>, mut connection: Client<'m>) {
+    connection.miss();
+    mill.await_turn(connection);
+    mill.nudge_if_wanted();
 }

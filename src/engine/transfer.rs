@@ -5,20 +5,21 @@
 //! connection close before the length is reached, RFC 9112 §8), and never mapped into memory (a shorter file would then
 //! be a SIGBUS for everyone).
 //!
-//! Head and small content leave in one write. In two, the second would wait for the client's delayed acknowledgement of
-//! the first: 40 ms. Before `sendfile`, `MSG_MORE` says that more is coming, for the same reason.
+//! Head and content from memory leave in one write. In two, the second would wait for the client's delayed
+//! acknowledgement of the first: 40 ms. Before `sendfile`, `MSG_MORE` says that more is coming, for the same reason.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
+use rustix::io::{Errno, ReadWriteFlags};
+use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use super::CloseReason;
+use super::desk::Patience;
 use crate::config;
 use crate::http::multipart::Multipart;
 use crate::http::response::{Content, Source};
@@ -28,9 +29,11 @@ pub trait Stream {
     /// # Errors
     /// `WouldBlock` when nothing has come.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Sends the first bytes and, in the same segment, the second.
+    ///
     /// # Errors
     /// `WouldBlock` when there is no room.
-    fn send(&mut self, bytes: &[u8], behind: Behind) -> io::Result<usize>;
+    fn send(&mut self, first: &[u8], second: &[u8], behind: Behind) -> io::Result<usize>;
     /// # Errors
     /// `WouldBlock` when there is no room.
     fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize>;
@@ -65,13 +68,13 @@ pub enum Progress {
     TurnOver,
 }
 
-/// Bytes in memory, and what of a file follows them.
+/// Bytes in memory, and what of a source follows them.
 #[derive(Debug)]
 pub struct Transfer {
     buffer: Vec<u8>,
     buffer_sent: usize,
     source: Option<Source<Arc<File>>>,
-    /// The stretch of it that follows the buffer: where it begins, and its bytes.
+    /// The stretch of the source that follows the buffer: where it begins, and its bytes.
     first: u64,
     left: u64,
     /// The stretches after that: all of them, and which comes next.
@@ -85,8 +88,9 @@ impl Transfer {
     /// Prepares `head` and the content behind it; reads the content if it is small.
     ///
     /// # Errors
-    /// When the file can't be read, or (`UnexpectedEof`) has become shorter than its head says.
-    pub fn new(head: Vec<u8>, content: Content<Arc<File>>) -> io::Result<Transfer> {
+    /// When the file can't be read, or (`UnexpectedEof`) has become shorter than its head says; `WouldBlock` when it
+    /// would have to be waited for, and there is no patience for that.
+    pub fn new(head: Vec<u8>, content: Content<Arc<File>>, patience: Patience) -> io::Result<Transfer> {
         let mut transfer = Transfer {
             buffer: head,
             buffer_sent: 0,
@@ -102,7 +106,7 @@ impl Transfer {
             Content::Bytes(bytes) => transfer.buffer.extend_from_slice(&bytes),
             Content::Slice { source, first, length } => {
                 transfer.source = Some(source);
-                transfer.take_up(first, length)?;
+                transfer.take_up(first, length, patience)?;
             }
             Content::Multipart { source, parts } => {
                 transfer.source = Some(source);
@@ -118,12 +122,11 @@ impl Transfer {
     /// The reason to close: the peer is gone, the file is too short, the system failed.
     pub fn push(&mut self, stream: &mut impl Stream, allowance: &mut usize) -> Result<Progress, CloseReason> {
         loop {
-            let from_file = self.buffer_sent == self.buffer.len();
-            let moved = if !from_file {
-                let behind = if self.has_more() { Behind::More } else { Behind::Nothing };
-                stream.send(&self.buffer[self.buffer_sent..], behind).inspect(|count| self.buffer_sent += count)
-            } else if *allowance == 0 && self.has_more() {
+            let has_buffered = self.buffer_sent < self.buffer.len();
+            let moved = if *allowance == 0 && !has_buffered && self.has_more() {
                 return Ok(Progress::TurnOver);
+            } else if has_buffered || self.in_memory().is_some_and(|rest| !rest.is_empty()) {
+                self.send(stream, *allowance)
             } else if self.left > 0 {
                 self.send_file(stream, *allowance)
             } else if self.next_part()? {
@@ -132,7 +135,7 @@ impl Transfer {
                 return Ok(Progress::Done);
             };
             match moved {
-                Ok(0) if from_file => return Err(CloseReason::FileTruncated),
+                Ok(0) if !has_buffered => return Err(CloseReason::FileTruncated),
                 Ok(count) => {
                     self.sent += u64::try_from(count).expect("a length fits 64 bits");
                     *allowance = allowance.saturating_sub(count);
@@ -141,6 +144,11 @@ impl Transfer {
                 Err(error) => return Err(CloseReason::of(&error)),
             }
         }
+    }
+
+    /// Whether to go on needs a file, and so perhaps a disk.
+    pub fn needs_file(&self) -> bool {
+        matches!(self.source, Some(Source::Opened(_))) && self.has_more()
     }
 
     /// Bytes that the kernel has taken, those of the head included.
@@ -165,14 +173,39 @@ impl Transfer {
         self.left > 0 || self.parts.is_some()
     }
 
+    /// What is left of the stretch, if it lies in memory.
+    fn in_memory(&self) -> Option<&[u8]> {
+        let Some(Source::Memory(bytes)) = &self.source else { return None };
+        Some(&bytes[index(self.first)..index(self.first + self.left)])
+    }
+
+    /// Sends what is left of the buffer, and what of the stretch lies in memory.
+    fn send(&mut self, stream: &mut impl Stream, allowance: usize) -> io::Result<usize> {
+        let head = &self.buffer[self.buffer_sent..];
+        let stretch = self.in_memory().unwrap_or_default();
+        let stretch = &stretch[..stretch.len().min(allowance)];
+        let follows = self.parts.is_some() || self.left > u64::try_from(stretch.len()).unwrap_or(u64::MAX);
+        let behind = if follows { Behind::More } else { Behind::Nothing };
+        let head_length = head.len();
+        let count = stream.send(head, stretch, behind)?;
+        self.buffer_sent += count.min(head_length);
+        self.advance(count.saturating_sub(head_length));
+        Ok(count)
+    }
+
     fn send_file(&mut self, stream: &mut impl Stream, allowance: usize) -> io::Result<usize> {
         let Some(Source::Opened(file)) = &self.source else { return Ok(0) };
         let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(allowance);
-        stream.send_file(file, self.first, count).inspect(|count| {
-            let count = u64::try_from(*count).expect("a length fits 64 bits");
-            self.first += count;
-            self.left -= count;
-        })
+        let count = stream.send_file(file, self.first, count)?;
+        self.advance(count);
+        Ok(count)
+    }
+
+    /// So many bytes of the stretch have gone.
+    fn advance(&mut self, count: usize) {
+        let count = u64::try_from(count).expect("a length fits 64 bits");
+        self.first += count;
+        self.left -= count;
     }
 
     /// Puts the next part's preamble, or what ends the last, into the buffer; `false` when there was nothing left.
@@ -184,7 +217,8 @@ impl Transfer {
             Some(part) => {
                 self.next_part += 1;
                 self.buffer.extend_from_slice(&part.preamble);
-                self.take_up(part.range.first(), part.range.len()).map_err(|error| CloseReason::of(&error))?;
+                let (first, length) = (part.range.first(), part.range.len());
+                self.take_up(first, length, Patience::ForDisk).map_err(|error| CloseReason::of(&error))?;
             }
             None => {
                 self.buffer.extend_from_slice(&parts.closing());
@@ -194,30 +228,46 @@ impl Transfer {
         Ok(true)
     }
 
-    /// Makes a stretch of the source the next to be sent: put into the buffer if it is in memory or small, else left to
-    /// `sendfile`.
-    fn take_up(&mut self, first: u64, length: u64) -> io::Result<()> {
+    /// Makes a stretch of the source the next to be sent. Of a file it is read to the buffer if it is small, else left to
+    /// `sendfile`; from memory it is copied if it is so small that two pieces would cost more.
+    fn take_up(&mut self, first: u64, length: u64, patience: Patience) -> io::Result<()> {
         (self.first, self.left) = (first, length);
         match &self.source {
-            Some(Source::Memory(bytes)) => {
-                self.buffer.extend_from_slice(stretch(bytes, first, length).ok_or(io::ErrorKind::UnexpectedEof)?);
+            Some(Source::Memory(bytes)) if length <= config::COPIED_BYTES_MAX => {
+                let stretch = &bytes[index(first)..index(first + length)];
+                self.buffer.extend_from_slice(stretch);
             }
             Some(Source::Opened(file)) if length <= config::INLINE_BYTES_MAX => {
                 let start = self.buffer.len();
-                self.buffer.resize(start + usize::try_from(length).expect("small content fits memory"), 0);
-                file.read_exact_at(&mut self.buffer[start..], first)?;
+                self.buffer.resize(start + index(length), 0);
+                read_exact_at(file, &mut self.buffer[start..], first, patience)?;
             }
-            Some(Source::Opened(_)) | None => return Ok(()),
+            _ => return Ok(()),
         }
         self.left = 0;
         Ok(())
     }
 }
 
-/// `length` bytes from `first` on, if they are there.
-fn stretch(bytes: &[u8], first: u64, length: u64) -> Option<&[u8]> {
-    let first = usize::try_from(first).ok()?;
-    bytes.get(first..)?.get(..usize::try_from(length).ok()?)
+/// A place in memory; what lies there has been read, so its size fits.
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).expect("small content fits memory")
+}
+
+/// Reads a stretch of a file; without patience only what the kernel has in memory.
+fn read_exact_at(file: &File, buffer: &mut [u8], first: u64, patience: Patience) -> io::Result<()> {
+    match patience {
+        Patience::ForDisk => file.read_exact_at(buffer, first),
+        Patience::None => {
+            let asked = buffer.len();
+            let mut slices = [io::IoSliceMut::new(buffer)];
+            match rustix::io::preadv2(file, &mut slices, first, ReadWriteFlags::NOWAIT) {
+                Ok(count) if count == asked => Ok(()),
+                // Not all of it is there, or this file system can't tell.
+                _ => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+    }
 }
 
 impl Socket {
@@ -243,13 +293,17 @@ impl Stream for Socket {
         Ok(again(|| net::recv(self.as_fd(), &mut *buffer, RecvFlags::DONTWAIT).map(|(count, _)| count))?)
     }
 
-    fn send(&mut self, bytes: &[u8], behind: Behind) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], behind: Behind) -> io::Result<usize> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let flags = match behind {
             Behind::Nothing => flags,
             Behind::More => flags | SendFlags::MORE,
         };
-        Ok(again(|| net::send(self.as_fd(), bytes, flags))?)
+        if second.is_empty() {
+            return Ok(again(|| net::send(self.as_fd(), first, flags))?);
+        }
+        let pieces = [IoSlice::new(first), IoSlice::new(second)];
+        Ok(again(|| net::sendmsg(self.as_fd(), &pieces, &mut SendAncillaryBuffer::default(), flags))?)
     }
 
     fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {

@@ -1,40 +1,32 @@
-//! A worker: takes the next connection that is ready, gives it one turn, and parks or closes it.
+//! A worker: takes the connections that are ready, gives each a turn, and parks or closes it.
 //!
-//! *Invariants:* a worker never waits for a client, only for the next event and for the disk. A panic ends the turn it
-//! happens in, not the worker: the pool would lose the job, and with it a lane.
+//! *Invariants:* a worker never waits for a client, only for the next event and for the disk. Where it may wait for a
+//! disk, it holds one connection, and every other is parked: a hung file system holds back one client and one worker. A
+//! panic ends the turn it happens in, not the worker: the pool would lose the job, and with it a lane.
+//!
+//! A batch goes in three steps. Receive from all, and look at the clock once. Answer what is in memory: a look at a file
+//! vouches for all requests that had come by then, so many that ask for one file need one look. Last, what may wait.
 //!
 //! The pool is `threadpool`'s, and used for what it is good at: a fixed set of named threads. Each gets one job, which is
-//! this loop. Its queue stays empty, because it has no bound; the kernel's ready list is the queue.
+//! this loop. Its queue stays empty, because it has no bound; the kernel's ready list is the queue, continued by
+//! [`turns`](super::turns).
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use threadpool::ThreadPool;
 
 use super::connection::{Connection, Outcome};
-use super::desk::Desk;
-use super::poller::{Bell, Event, Poller};
-use super::pond::{Owned, Pond};
-use super::send_queue::SendQueues;
+use super::desk::{Arrival, Desk, Patience, Seat};
+use super::mill::{Client, Mill};
+use super::poller::{Batch, Run};
 use super::transfer::Socket;
-use super::{CloseReason, Handler, Service};
-
-/// What the workers and the accept loop share.
-#[derive(Debug)]
-pub struct Mill<H> {
-    pub service: Service<H>,
-    pub pond: Pond<Connection<Socket>>,
-    pub poller: Poller,
-    /// Wakes the accept loop when a connection has left, if it wants to know.
-    pub departures: Bell,
-    pub send_queues: SendQueues,
-    /// Turns that ended in a panic.
-    pub panics: AtomicUsize,
-}
+use super::{CloseReason, Handler};
+use crate::config;
 
 /// The pool, running.
 #[derive(Debug)]
@@ -60,7 +52,7 @@ impl Workers {
         for _ in 0..count {
             let (mill, present) = (Arc::clone(mill), present.clone());
             pool.execute(move || {
-                work(&mill);
+                work(&*mill);
                 drop(present);
             });
         }
@@ -73,39 +65,112 @@ impl Workers {
     }
 }
 
+/// Where a connection of a batch is while others have their step.
+#[derive(Default)]
+struct Place<'m> {
+    client: Option<Client<'m>>,
+    seat: Seat,
+}
+
 /// The loop of one worker.
 fn work<H: Handler>(mill: &Mill<H>) {
     let mut desk = Desk::new();
-    while let Event::Ready(token) = mill.poller.wait() {
-        // A stale event: the connection has gone, or somebody else has it and will see what the event was about.
-        let Some(mut connection) = mill.pond.take(token) else { continue };
-        let outcome = turn(&mut connection, &mut desk, mill);
-        settle(mill, connection, outcome);
+    let mut places: [Place<'_>; config::BATCH_MAX] = std::array::from_fn(|_| Place::default());
+    let mut batch = Batch::new();
+    while mill.next_batch(&mut batch) == Run::GoOn {
+        let taken = receive(mill, &batch, &mut places);
+        serve_batch(mill, &mut desk, &mut places[..taken]);
+        serve_turns(mill, &mut desk);
     }
 }
 
-/// Parks or closes a connection, as its turn decided.
-pub fn settle<H: Handler>(mill: &Mill<H>, connection: Owned<'_, Connection<Socket>>, outcome: Outcome) {
-    match outcome {
-        Outcome::Park(interest, wait) => {
-            let socket = connection.stream().clone();
-            if let Err(error) = connection.park(wait, |token| mill.poller.arm(&socket, token, interest)) {
-                log::error!("a connection was closed because it can't be watched: {error}");
-            }
-        }
-        Outcome::Close(reason) => {
-            log::debug!("{}: closed: {reason}", connection.peer());
-            drop(connection);
-            mill.departures.ring_if_wanted();
-        }
+/// The first step of a batch; says how many places are taken.
+fn receive<'m, H: Handler>(mill: &'m Mill<H>, batch: &Batch, places: &mut [Place<'m>]) -> usize {
+    let mut taken = 0;
+    for event in batch.events() {
+        // None for a stale event: the connection has gone, or somebody else has it and now knows of the event.
+        let Some(mut client) = mill.pond.take(event.token) else { continue };
+        let place = &mut places[taken];
+        client.receive(&mut place.seat, if event.ended { Arrival::End } else { Arrival::Bytes });
+        place.client = Some(client);
+        taken += 1;
+    }
+    taken
+}
+
+/// The second step and the third.
+fn serve_batch<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, places: &mut [Place<'m>]) {
+    desk.look_at_the_clock();
+    desk.patience = Patience::None;
+    for place in &mut *places {
+        serve(mill, desk, place);
+    }
+    desk.patience = Patience::ForDisk;
+    let mut left = places.iter_mut().filter(|place| place.client.is_some());
+    let Some(mine) = left.next_back() else { return };
+    for Place { client, seat } in left {
+        let Some(mut client) = client.take() else { continue };
+        client.leave(seat);
+        mill.await_turn(client);
+    }
+    mill.nudge_if_wanted();
+    serve(mill, desk, mine);
+}
+
+/// Goes on with the turn of who is in a place, and leaves there who may have to wait.
+fn serve<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, place: &mut Place<'m>) {
+    let Some(mut client) = place.client.take() else { return };
+    desk.swap_seat(&mut place.seat);
+    match go_on(&mut client, desk, mill) {
+        Outcome::MayWait => place.client = Some(client),
+        outcome => settle(mill, client, outcome, desk),
+    }
+    desk.swap_seat(&mut place.seat);
+}
+
+/// The turns that are due without an event.
+fn serve_turns<H: Handler>(mill: &Mill<H>, desk: &mut Desk) {
+    // Those that come to be due meanwhile are behind the next batch of events.
+    for _ in 0..mill.turns.count().min(config::BATCH_MAX) {
+        let Some(token) = mill.turns.pop() else { return };
+        mill.nudge_if_wanted();
+        let Some(mut client) = mill.pond.take(token) else { continue };
+        let outcome = turn(&mut client, desk, mill, Arrival::Nothing);
+        settle(mill, client, outcome, desk);
     }
 }
 
-/// One turn; a panic in it is caught, counted, and ends the connection.
-fn turn<H: Handler>(connection: &mut Connection<Socket>, desk: &mut Desk, mill: &Mill<H>) -> Outcome {
+/// Parks or closes a connection as its turn decided. If something has come for it meanwhile, it has another turn.
+fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome: Outcome, desk: &mut Desk) {
+    // Bounded, so that who sends a little all the time doesn't keep a worker.
+    for _ in 0..config::ROUNDS_MAX {
+        match mill.settle(client, outcome) {
+            None => return,
+            Some(woken) => client = woken,
+        }
+        outcome = turn(&mut client, desk, mill, Arrival::Missed);
+        if outcome == Outcome::MayWait {
+            client.leave(&mut desk.seat);
+        }
+    }
+    if let Some(mut woken) = mill.settle(client, outcome) {
+        woken.miss();
+        mill.await_turn(woken);
+    }
+}
+
+/// A whole turn.
+fn turn<H: Handler>(connection: &mut Connection<Socket>, desk: &mut Desk, mill: &Mill<H>, arrival: Arrival) -> Outcome {
+    connection.receive(&mut desk.seat, arrival);
+    desk.look_at_the_clock();
+    go_on(connection, desk, mill)
+}
+
+/// The rest of a turn; a panic in it is caught, counted, and ends the connection.
+fn go_on<H: Handler>(connection: &mut Connection<Socket>, desk: &mut Desk, mill: &Mill<H>) -> Outcome {
     // Whatever the panic left half done belongs to the connection, which is closed, or to the desk, which is cleared at
     // the next turn.
-    if let Ok(outcome) = panic::catch_unwind(AssertUnwindSafe(|| connection.turn(desk, &mill.service))) {
+    if let Ok(outcome) = panic::catch_unwind(AssertUnwindSafe(|| connection.go_on(desk, &mill.service))) {
         return outcome;
     }
     let count = mill.panics.fetch_add(1, Ordering::Relaxed) + 1;

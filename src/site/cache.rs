@@ -4,7 +4,7 @@
 //! - A version is used for a request only if a look at its name, made after the request was received whole, found the
 //!   same file unchanged. So no answer is older than its question.
 //! - Only a version that had settled when it was looked at is kept, and only of a file that lies where changes are
-//!   stamped in time (see [`stamp`](super::stamp) and [`file_system`](super::file_system)).
+//!   stamped in time (see [`stamp`](super::stamp) and [`file_system`]).
 //! - What is kept has a bound, in bytes and in descriptors, and goes when nobody has asked for it for
 //!   [`CACHE_IDLE_TIME`](config::CACHE_IDLE_TIME): a descriptor holds the space of a file that was deleted.
 //! - Nothing is opened, read or closed under a lock of the cache.

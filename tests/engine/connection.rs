@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use millpond::config::{self, Limits};
 use millpond::engine::connection::{Connection, Outcome};
-use millpond::engine::desk::Desk;
+use millpond::engine::desk::{Arrival, Desk, Patience};
 use millpond::engine::drain_request::DrainRequest;
 use millpond::engine::poller::Interest;
 use millpond::engine::pond::{Kind, Wait};
@@ -102,7 +102,13 @@ impl Bench {
     }
 
     fn turn<H: Handler>(&mut self, service: &Service<H>) -> Outcome {
-        self.connection.turn(&mut self.desk, service)
+        self.turn_after(Arrival::Bytes, service)
+    }
+
+    fn turn_after<H: Handler>(&mut self, arrival: Arrival, service: &Service<H>) -> Outcome {
+        self.connection.receive(&mut self.desk.seat, arrival);
+        self.desk.look_at_the_clock();
+        self.connection.go_on(&mut self.desk, service)
     }
 
     fn conclude<H: Handler>(&mut self, service: &Service<H>) -> Outcome {
@@ -116,7 +122,7 @@ impl Bench {
             let waits = match outcome {
                 Outcome::Close(_) => true,
                 Outcome::Park(Interest::Read, _) => !self.connection.stream_mut().has_more(),
-                Outcome::Park(Interest::Write | Interest::Turn, _) => false,
+                Outcome::Park(Interest::Write, _) | Outcome::Yield | Outcome::MayWait => false,
             };
             if waits {
                 return (outcome, std::mem::take(self.connection.stream_mut()));
@@ -199,12 +205,12 @@ fn however_little_a_write_takes_the_bytes_are_the_same() {
 }
 
 #[test]
-fn invariant_1_with_a_complete_head_in_the_buffer_it_asks_for_a_turn_not_for_bytes() {
+fn invariant_1_with_a_complete_head_in_the_buffer_it_yields_and_does_not_wait_for_bytes() {
     let service = patient();
     let requests = config::TURN_REQUESTS_MAX + 1;
     let mut bench = Bench::new(MemoryStream::sending([get("a").repeat(requests)]));
     let outcome = bench.turn(&service);
-    assert_eq!(outcome, Outcome::Park(Interest::Turn, Wait { until: None, kind: Kind::Busy }));
+    assert_eq!(outcome, Outcome::Yield);
     assert_eq!(sent(bench.connection.stream_mut()), ok("a").repeat(config::TURN_REQUESTS_MAX).into_bytes());
     assert!(is_idle(bench.turn(&service)));
     assert_eq!(sent(bench.connection.stream_mut()), ok("a").repeat(requests).into_bytes());
@@ -294,11 +300,7 @@ fn invariant_4_a_turn_writes_a_bounded_share() {
     let share = u64::try_from(config::TURN_BYTES_MAX).expect("it fits");
     let mut bench = Bench::new(MemoryStream::sending([get(&format!("file?{}", 3 * share))]));
     for turn in 1..=3 {
-        let outcome = bench.turn(&service);
-        // With a deadline: the socket may be full by now, and a client that takes nothing must not go unseen.
-        let Outcome::Park(Interest::Turn, Wait { until: Some(_), kind: Kind::Busy }) = outcome else {
-            panic!("turn {turn}: {outcome:?}")
-        };
+        assert_eq!(bench.turn(&service), Outcome::Yield, "turn {turn}");
         let moved = bench.connection.stream_mut().outgoing.len();
         assert!(moved <= turn * config::TURN_BYTES_MAX, "turn {turn}: {moved}");
     }
@@ -412,7 +414,7 @@ fn a_client_that_ends_its_side_gets_its_answers() {
         let pieces = Some(request).filter(|request| !request.is_empty());
         let client = MemoryStream { ended: true, ..MemoryStream::sending(pieces) };
         let mut bench = Bench::new(client);
-        while let Outcome::Park(..) = bench.turn(&service) {}
+        while let Outcome::Park(..) = bench.turn_after(Arrival::End, &service) {}
         assert_eq!(sent(bench.connection.stream_mut()), expected.into_bytes(), "{name}");
         assert_eq!(bench.turn(&service), Outcome::Close(reason), "{name}");
     }
@@ -424,6 +426,73 @@ fn a_quiet_connection_reads_once_and_a_request_costs_one_read_and_one_write() {
     let mut bench = Bench::new(MemoryStream::sending([get("a")]));
     bench.turn(&service);
     assert_eq!(bench.connection.stream_mut().calls, 2);
+}
+
+#[test]
+fn how_far_a_turn_reads_depends_on_what_is_known_to_have_come() {
+    let rows = [
+        ("bytes: what is behind them is another event", Arrival::Bytes, 1, 1),
+        ("the end of the stream: up to it", Arrival::End, 2, 3),
+        ("events that were missed: until nothing is left", Arrival::Missed, 2, 3),
+        ("nothing: not at all", Arrival::Nothing, 0, 0),
+    ];
+    for (name, arrival, answers, reads) in rows {
+        let service = patient();
+        let mut bench = Bench::new(MemoryStream::default());
+        bench.turn(&service);
+        *bench.connection.stream_mut() = MemoryStream::sending([get("a"), get("a")]);
+        bench.turn_after(arrival, &service);
+        let stream = bench.connection.stream_mut();
+        assert_eq!((sent(stream), stream.calls), (ok("a").repeat(answers).into_bytes(), reads + answers), "{name}");
+    }
+}
+
+/// A handler that has one path in memory.
+struct Remembers;
+
+impl Handler for Remembers {
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
+        echo(request, context)
+    }
+
+    fn respond_from_memory(&self, request: &RequestHead<'_>, context: &Context) -> Option<Response> {
+        let RequestTarget::Resource { path, .. } = &request.target else { return None };
+        (path.relative() != Some(b"cold")).then(|| echo(request, context))
+    }
+}
+
+#[test]
+fn a_turn_without_patience_leaves_what_may_wait_for_a_disk_and_goes_on_there_with_patience() {
+    let rows = [
+        ("in memory", get("a"), ok("a"), true),
+        ("not in memory", get("cold"), String::new(), false),
+        ("not in memory, behind one that is", get("a") + &get("cold") + &get("a"), ok("a"), false),
+        ("content too large to be read at once", get("file?100000"), String::new(), false),
+    ];
+    for (name, requests, at_once, is_done) in rows {
+        let Service { limits, drain, fields, access_log, .. } = patient();
+        let service = Service { handler: Remembers, limits, drain, fields, access_log };
+        let whole = sent(&Bench::new(MemoryStream::sending([requests.clone()])).run(&service).1);
+
+        let mut bench = Bench::new(MemoryStream::sending([requests.clone()]));
+        bench.desk.patience = Patience::None;
+        let outcome = bench.turn(&service);
+        assert_eq!(outcome != Outcome::MayWait, is_done, "{name}: {outcome:?}");
+        assert_eq!(sent(bench.connection.stream_mut()), at_once.into_bytes(), "{name}");
+        bench.desk.patience = Patience::ForDisk;
+        assert!(is_idle(bench.connection.go_on(&mut bench.desk, &service)), "{name}");
+        assert!(sent(bench.connection.stream_mut()) == whole, "{name}, from its seat");
+
+        // The same by another worker, at another desk.
+        let mut bench = Bench::new(MemoryStream::sending([requests]));
+        bench.desk.patience = Patience::None;
+        if bench.turn(&service) == Outcome::MayWait {
+            bench.connection.leave(&mut bench.desk.seat);
+            bench.desk = Desk::new();
+            assert!(is_idle(bench.turn_after(Arrival::Nothing, &service)), "{name}");
+        }
+        assert!(sent(bench.connection.stream_mut()) == whole, "{name}, from another desk");
+    }
 }
 
 #[test]

@@ -69,8 +69,8 @@ impl Stream for MemoryStream {
         }
     }
 
-    fn send(&mut self, bytes: &[u8], _: Behind) -> io::Result<usize> {
-        self.take(bytes)
+    fn send(&mut self, first: &[u8], second: &[u8], _: Behind) -> io::Result<usize> {
+        self.take(&[first, second].concat())
     }
 
     fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {

@@ -1,6 +1,7 @@
-//! Ownership: DESIGN's invariants 1 (put first, arm second) and 2 (generations), and what follows from them.
+//! Ownership: DESIGN's invariants 1 (put first, swing second) and 2 (generations), what *woken* is for, and what follows.
+//!
+//! One thread at a time here, or many that may meet anywhere; `tests/loom` tries every order.
 
-use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -13,6 +14,7 @@ use millpond::engine::pond::{Kind, Pond, Wait};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Something that is counted while it lives, as a descriptor would be.
+#[derive(Debug)]
 struct Tracked(&'static str, Arc<AtomicUsize>);
 
 impl Drop for Tracked {
@@ -43,15 +45,14 @@ impl Fixture {
 
     /// Admits and parks one, and gives its token.
     fn park(&self, name: &'static str, wait: Wait) -> Token {
-        let mut token = None;
         let owned = self.pond.admit(self.tracked(name)).expect("there is room");
-        owned
-            .park(wait, |armed| {
-                token = Some(armed);
-                Ok(())
-            })
-            .expect("arming succeeds");
-        token.expect("it was armed")
+        let token = owned.token();
+        owned.park(wait).expect("no event has come");
+        token
+    }
+
+    fn count(&self) -> (usize, usize) {
+        (self.pond.occupied(), self.open.load(Ordering::SeqCst))
     }
 }
 
@@ -90,69 +91,115 @@ fn of_many_that_take_at_once_one_gets_it() {
 }
 
 #[test]
-fn invariant_1_the_connection_is_in_its_slot_when_it_is_armed() {
+fn invariant_1_who_takes_a_connection_that_is_parking_finds_it_in_its_slot() {
     let fixture = Fixture::new(1);
-    let owned = fixture.pond.admit(fixture.tracked("a")).expect("there is room");
-    let mut taken = None;
-    // An event may come as soon as the poller knows of it; its taker must not find the slot empty.
-    let parked = owned.park(fixture.wait(Kind::Idle, 1), |token| {
-        taken = fixture.pond.take(token).map(|owned| owned.0);
-        Ok(())
-    });
-    assert_eq!((taken, parked.is_ok()), (Some("a"), true));
+    for _ in 0..200 {
+        let owned = fixture.pond.admit(fixture.tracked("a")).expect("there is room");
+        let (token, barrier) = (owned.token(), Barrier::new(2));
+        let served = thread::scope(|scope| {
+            let event = scope.spawn(|| {
+                barrier.wait();
+                fixture.pond.take(token).map(|owned| owned.0)
+            });
+            barrier.wait();
+            let woken = owned.park(fixture.wait(Kind::Idle, 1)).err().map(|owned| owned.0);
+            [event.join().expect("it finds a connection or none"), woken]
+        });
+        assert!(matches!(served, [Some("a"), None] | [None, Some("a")]), "the event is served once: {served:?}");
+    }
 }
 
 #[test]
-fn until_it_is_armed_only_its_event_takes_it() {
+fn the_token_is_the_same_for_the_whole_stay() {
     let fixture = Fixture::new(1);
+    let token = fixture.park("a", fixture.wait(Kind::Idle, 1));
+    for kind in [Kind::Busy, Kind::Idle] {
+        let owned = fixture.pond.take(token).expect("it is parked");
+        assert_eq!(owned.token(), token);
+        owned.park(fixture.wait(kind, 1)).expect("no event has come");
+    }
+    assert_eq!(fixture.pond.take_idlest().map(|owned| owned.token()), Some(token));
+}
+
+#[test]
+fn an_event_while_it_is_active_sends_its_owner_round_again_once() {
+    let fixture = Fixture::new(1);
+    for (events, name) in [(1, "one event"), (3, "several are one")] {
+        let mut owned = fixture.pond.admit(fixture.tracked(name)).expect("there is room");
+        let token = owned.token();
+        for _ in 0..events {
+            assert!(fixture.pond.take(token).is_none(), "{name}: it has an owner");
+        }
+        owned = owned.park(fixture.wait(Kind::Idle, 1)).expect_err(name);
+        assert_eq!((owned.0, owned.token()), (name, token));
+        assert!(fixture.pond.take_parked().next().is_none(), "{name}: it has an owner");
+        owned.park(fixture.wait(Kind::Idle, 1)).expect("that was all");
+        assert_eq!(fixture.pond.take(token).map(|owned| owned.0), Some(name), "the next event takes it");
+    }
+}
+
+#[test]
+fn every_round_may_be_woken_again() {
+    let fixture = Fixture::new(1);
+    let mut owned = fixture.pond.admit(fixture.tracked("a")).expect("there is room");
+    for _ in 0..3 {
+        assert!(fixture.pond.take(owned.token()).is_none());
+        owned = owned.park(fixture.wait(Kind::Busy, 1)).expect_err("it was woken");
+    }
+    assert!(owned.park(fixture.wait(Kind::Busy, 1)).is_ok());
+}
+
+#[test]
+fn the_sweep_takes_who_is_parked_and_wakes_nobody() {
+    let fixture = Fixture::new(1);
+    let owned = fixture.pond.admit(fixture.tracked("a")).expect("there is room");
     let far = fixture.start + SECOND * 9;
-    let owned = fixture.pond.admit(fixture.tracked("a")).expect("there is room");
-    let arm = |_| {
-        // The sweep would park it again, and this arming, late, would undo that one.
-        assert!(fixture.pond.take_due(far).next().is_none());
-        assert!(fixture.pond.take_due_after(fixture.start).next().is_none());
-        assert!(fixture.pond.take_idlest().is_none());
-        assert!(fixture.pond.take_parked().next().is_none());
-        Ok(())
+    let sweep = || {
+        let found = [fixture.pond.take_idlest(), fixture.pond.take_parked().next(), fixture.pond.take_due(far).next()];
+        found.into_iter().flatten().count() + fixture.pond.take_due_after(fixture.start).count()
     };
-    owned.park(fixture.wait(Kind::Idle, 1), arm).expect("arming succeeds");
-    assert_eq!(fixture.pond.take_due(far).map(|owned| owned.0).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(sweep(), 0, "active");
+    owned.park(fixture.wait(Kind::Idle, 1)).expect("the sweep is no event");
+    let owned = fixture.pond.take_due(far).next().expect("it is parked and due");
+    assert!(fixture.pond.take(owned.token()).is_none());
+    assert_eq!(sweep(), 0, "woken");
+    let owned = owned.park(fixture.wait(Kind::Idle, 1)).expect_err("the event came while the sweep had it");
+    owned.park(fixture.wait(Kind::Idle, 1)).expect("the sweep is no event");
 }
 
 #[test]
-fn an_event_of_an_earlier_parking_takes_nobody() {
+fn a_woken_connection_that_is_closed_leaves_nothing_behind() {
     let fixture = Fixture::new(1);
-    let first = fixture.park("a", fixture.wait(Kind::Idle, 1));
-    let owned = fixture.pond.take(first).expect("it is parked");
-    let mut second = None;
-    let arm = |token| {
-        second = Some(token);
-        Ok(())
-    };
-    owned.park(fixture.wait(Kind::Busy, 1), arm).expect("arming succeeds");
-    assert!(fixture.pond.take(first).is_none());
-    assert_eq!(fixture.pond.take(second.expect("it was armed")).map(|owned| owned.0), Some("a"));
+    let owned = fixture.pond.admit(fixture.tracked("a")).expect("there is room");
+    let stale = owned.token();
+    assert!(fixture.pond.take(stale).is_none());
+    drop(owned);
+    assert_eq!(fixture.count(), (0, 0));
+    let next = fixture.pond.admit(fixture.tracked("b")).expect("the slot is vacant");
+    assert_ne!(next.token(), stale);
+    assert!(next.park(fixture.wait(Kind::Idle, 1)).is_ok(), "it wasn't the next that was woken");
 }
 
 #[test]
-fn invariant_2_a_token_of_the_last_resident_takes_nobody() {
+fn invariant_2_a_token_of_the_last_resident_neither_takes_nor_marks_the_next() {
     let fixture = Fixture::new(1);
     let stale = fixture.park("a", fixture.wait(Kind::Idle, 1));
     drop(fixture.pond.take(stale));
+    assert!(fixture.pond.take(stale).is_none(), "the slot is vacant");
     let fresh = fixture.park("b", fixture.wait(Kind::Idle, 1));
     assert_eq!(stale.index, fresh.index, "the slot is used again");
-    assert!(fixture.pond.take(stale).is_none());
-    assert_eq!(fixture.pond.take(fresh).map(|owned| owned.0), Some("b"));
+    assert!(fixture.pond.take(stale).is_none(), "the next is parked");
+    let owned = fixture.pond.take(fresh).expect("it is parked");
+    assert_eq!(owned.0, "b");
+    assert!(fixture.pond.take(stale).is_none(), "the next is active");
+    assert!(owned.park(fixture.wait(Kind::Idle, 1)).is_ok(), "it was not woken");
 }
 
 #[test]
-fn a_connection_that_cannot_be_armed_is_closed_and_its_slot_given_back() {
+fn a_token_of_no_slot_takes_nobody() {
     let fixture = Fixture::new(1);
-    let owned = fixture.pond.admit(fixture.tracked("a")).expect("there is room");
-    let parked = owned.park(fixture.wait(Kind::Idle, 1), |_| Err(io::ErrorKind::OutOfMemory.into()));
-    assert_eq!(parked.expect_err("arming failed").kind(), io::ErrorKind::OutOfMemory);
-    assert_eq!((fixture.pond.occupied(), fixture.open.load(Ordering::SeqCst)), (0, 0));
-    assert!(fixture.pond.admit(fixture.tracked("b")).is_some());
+    assert!(fixture.pond.take(Token { index: 0, generation: 0 }).is_none(), "never used");
+    assert!(fixture.pond.take(Token { index: 1, generation: 0 }).is_none(), "there is none");
 }
 
 #[test]
@@ -165,7 +212,7 @@ fn a_panic_in_a_turn_closes_the_connection_and_gives_the_slot_back() {
             panic::resume_unwind(Box::new("as a bug would"));
         };
         assert!(panic::catch_unwind(AssertUnwindSafe(turn)).is_err());
-        assert_eq!((fixture.pond.occupied(), fixture.open.load(Ordering::SeqCst)), (0, 0));
+        assert_eq!(fixture.count(), (0, 0));
     }
 }
 

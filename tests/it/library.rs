@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use millpond::http::field_line::FieldLine;
 use millpond::http::request::RequestHead;
 use millpond::http::status::Status;
 use millpond::http::target::RequestTarget;
-use millpond::server::{Context, DrainHandle, Drained, Response, Server};
+use millpond::server::{Context, DrainHandle, Drained, Handler, Kept, Response, Server};
 
 use crate::load::{self, plain_get};
 use crate::support::{Client, PATIENCE};
@@ -127,6 +127,90 @@ fn a_handler_that_panics_in_a_thousand_turns_costs_a_thousand_answers_and_nothin
     assert_eq!(mixed.response("GET").content, b"fine\n", "what came before the panic is answered");
     assert_eq!(mixed.response("GET").status, 500);
     mixed.expect_closed();
+}
+
+// ------------------------------------------------------------------------------------------------------------ patience
+
+/// A handler whose `/slow` hangs like a dead file system until the test lets go of it. Nothing is in its memory, except
+/// `/remembered`.
+struct Hangs {
+    /// Says that a worker hangs.
+    hung: mpsc::Sender<()>,
+    /// Disconnected when it is let go of.
+    until: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Handler for Hangs {
+    fn respond(&self, request: &RequestHead<'_>, _: &Context) -> Response {
+        if path(request) == "/slow" {
+            self.hung.send(()).expect("the test waits for it");
+            let _ = self.until.lock().expect("nobody panics with it").recv();
+        }
+        Response::text(Status::OK, path(request))
+    }
+
+    fn respond_from_memory(&self, request: &RequestHead<'_>, _: &Context) -> Option<Response> {
+        (path(request) == "/remembered").then(|| Response::text(Status::OK, "at once"))
+    }
+}
+
+/// Whatever came together with it, in whatever order: a request that hangs on a disk holds up itself and one worker.
+#[test]
+fn a_file_system_that_hangs_holds_up_one_connection_and_one_worker() {
+    let (hung, hangs) = mpsc::channel();
+    let (let_go, until) = mpsc::channel();
+    let running = Running::start(Hangs { hung, until: Mutex::new(until) });
+    let mut clients: Vec<Client> = (0..64).map(|_| Client::connect_to(running.address)).collect();
+    // All are known to the server, and then all ask at the same moment.
+    for client in &mut clients {
+        assert_eq!(client.ask(plain_get("/remembered")).content, b"at once\n");
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(plain_get(if number == 5 { "/slow" } else { "/cold" }));
+    }
+    hangs.recv_timeout(PATIENCE).expect("a worker takes it");
+    for (number, client) in clients.iter_mut().enumerate().filter(|(number, _)| *number != 5) {
+        assert_eq!(client.response("GET").content, b"/cold\n", "client {number}");
+    }
+    drop(let_go);
+    assert_eq!(clients[5].response("GET").content, b"/slow\n");
+    drop(clients);
+    running.handle.drain();
+    assert_eq!(running.join().cut, 0);
+}
+
+// --------------------------------------------------------------------------------------------------------------- tidy
+
+/// A handler that keeps something until it has been asked three times to let go of it.
+struct Keeps {
+    asked: mpsc::Sender<usize>,
+    times: AtomicUsize,
+}
+
+impl Handler for Keeps {
+    fn respond(&self, _: &RequestHead<'_>, _: &Context) -> Response {
+        self.times.store(0, Ordering::SeqCst);
+        Response::text(Status::OK, "kept")
+    }
+
+    fn tidy(&self, _: Instant) -> Kept {
+        let times = self.times.fetch_add(1, Ordering::SeqCst) + 1;
+        // The test may have seen enough.
+        let _ = self.asked.send(times);
+        if times < 3 { Kept::Something } else { Kept::Nothing }
+    }
+}
+
+#[test]
+fn a_handler_is_asked_to_tidy_until_it_keeps_nothing_though_nobody_is_there() {
+    let (asked, asks) = mpsc::channel();
+    let running = Running::start(Keeps { asked, times: AtomicUsize::new(0) });
+    let mut client = Client::connect_to(running.address);
+    assert_eq!(client.ask(plain_get("/")).content, b"kept\n");
+    drop(client);
+    while asks.recv_timeout(PATIENCE).expect("it is asked again") < 3 {}
+    running.handle.drain();
+    assert_eq!(running.join().cut, 0);
 }
 
 // --------------------------------------------------------------------------------------------------------------- drain

@@ -1,0 +1,74 @@
+//! The turns that are due without an event: of those that have had their share, and of those that may wait for a disk.
+//!
+//! It is the kernel's ready list continued: any worker takes the next, so a worker that waits for a disk holds back nobody
+//! but the connection it waits for. After each batch of events as many of these turns are taken as were due then, so
+//! neither kind starves the other.
+//!
+//! *Invariants:*
+//! - It is a queue of tokens. The connection is parked before its token is queued; whoever takes the token takes the
+//!   connection from the pond, or finds that an event was quicker. So a token too many does no harm.
+//! - No turn is due while all workers sleep. One that wants to sleep says so first and looks second, and one that queues
+//!   looks for sleepers after it has queued, all sequentially consistent: one of the two sees the other.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::poller::Token;
+
+/// The queue, and who sleeps.
+#[derive(Debug, Default)]
+pub struct Turns {
+    /// Taken to copy a token, never longer.
+    queue: Mutex<VecDeque<Token>>,
+    /// The queue's length as of its last change, so that looking takes no lock.
+    length: AtomicUsize,
+    /// Workers that wait for an event, or are about to.
+    sleepers: AtomicUsize,
+}
+
+impl Turns {
+    /// Queues the turn of a connection that has been parked.
+    pub fn push(&self, token: Token) {
+        let mut queue = self.lock();
+        queue.push_back(token);
+        self.length.store(queue.len(), Ordering::SeqCst);
+    }
+
+    /// The turn that has been due longest.
+    pub fn pop(&self) -> Option<Token> {
+        if self.count() == 0 {
+            return None;
+        }
+        let mut queue = self.lock();
+        let token = queue.pop_front();
+        self.length.store(queue.len(), Ordering::SeqCst);
+        token
+    }
+
+    /// How many are due.
+    pub fn count(&self) -> usize {
+        self.length.load(Ordering::SeqCst)
+    }
+
+    /// Whether one is due and somebody sleeps who could take it.
+    pub fn wants_a_worker(&self) -> bool {
+        self.count() > 0 && self.sleepers.load(Ordering::SeqCst) > 0
+    }
+
+    /// Before a worker waits for events: whether it may sleep. [`wake`](Turns::wake) follows in any case.
+    pub fn may_sleep(&self) -> bool {
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        self.count() == 0
+    }
+
+    /// After a worker has waited for events.
+    pub fn wake(&self) {
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Token>> {
+        // A panic while it was held could only be one of memory running out, before the queue was changed.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -4,14 +4,14 @@
 //! interleave and every value that a load may return; otherwise they are std's, and this room costs nothing. So what is
 //! checked is the source that runs (`tests/loom`), not a copy of it.
 //!
-//! Only [`pond`](crate::engine::pond) takes them from here: the rest hands nothing over without it, or has a lock or a
-//! channel for it.
+//! [`pond`](crate::engine::pond), [`turns`](crate::engine::turns) and [`rest`](crate::engine::rest) take them from here:
+//! nothing else hands anything over without them, or it has a lock or a channel for it.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[cfg(loom)]
-pub(crate) use loom::sync::{Mutex, MutexGuard};
+pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};

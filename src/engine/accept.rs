@@ -163,6 +163,7 @@ fn admit<H: Handler>(mill: &Mill<H>, socket: OwnedFd, peer: SocketAddr) {
     let now = Instant::now();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let Some(newcomer) = mill.pond.admit(Connection::new(Socket::new(socket), peer, now)) else { return };
+    mill.rest.call_if_needed(|| mill.pond.occupied());
     let wait = Wait { until: Some(now + mill.service.limits.idle_timeout), kind: Kind::Idle };
     // Parked first: what has come by now is an event at once, and must find somebody. By then a worker may have closed
     // it, so a share of the descriptor is kept meanwhile.

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use super::connection::{Connection, Outcome};
 use super::poller::{Batch, Bell, Interest, Poller, Run, Timeout};
 use super::pond::{Kind, Owned, Pond, Wait};
+use super::rest::Rest;
 use super::send_queue::SendQueues;
 use super::transfer::Socket;
 use super::turns::Turns;
@@ -24,6 +25,7 @@ pub struct Mill<H> {
     pub pond: Pond<Connection<Socket>>,
     pub poller: Poller,
     pub turns: Turns,
+    pub rest: Rest,
     /// Wakes the accept loop when a connection has left, if it wants to know.
     pub departures: Bell,
     pub send_queues: SendQueues,
@@ -38,7 +40,8 @@ impl<H> Mill<H> {
         Ok(Mill {
             pond: Pond::new(service.limits.connections_max),
             poller: Poller::new()?,
-            turns: Turns::default(),
+            turns: Turns::new(),
+            rest: Rest::new(service.limits.workers),
             departures: Bell::new()?,
             send_queues,
             panics: AtomicUsize::new(0),
@@ -51,6 +54,7 @@ impl<H> Mill<H> {
         if self.turns.count() > 0 {
             return self.poller.wait(batch, Timeout::AtOnce);
         }
+        self.rest.rest(|| self.pond.occupied());
         let timeout = if self.turns.may_sleep() { Timeout::Never } else { Timeout::AtOnce };
         let run = self.poller.wait(batch, timeout);
         self.turns.wake();

@@ -3,8 +3,8 @@
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
 //! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for; [`exchange`] is a response under
 //! way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on. [`turns`] are
-//! those that need no event, and the [`mill`] is what all threads share; a [`worker`] gives turns; [`listen`] and
-//! [`accept`] let new ones in; the [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`]
+//! those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a [`worker`]
+//! gives turns; [`listen`] and [`accept`] let new ones in; the [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`]
 //! ends it all.
 //!
 //! ```text
@@ -40,6 +40,7 @@ pub mod exchange;
 pub mod linger;
 pub mod connection;
 pub mod turns;
+pub mod rest;
 pub mod mill;
 pub mod worker;
 pub mod listen;

@@ -11,13 +11,13 @@
 //!   looks for sleepers after it has queued, all sequentially consistent: one of the two sees the other.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use super::poller::Token;
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The queue, and who sleeps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Turns {
     /// Taken to copy a token, never longer.
     queue: Mutex<VecDeque<Token>>,
@@ -28,6 +28,10 @@ pub struct Turns {
 }
 
 impl Turns {
+    pub fn new() -> Turns {
+        Turns { queue: Mutex::new(VecDeque::new()), length: AtomicUsize::new(0), sleepers: AtomicUsize::new(0) }
+    }
+
     /// Queues the turn of a connection that has been parked.
     pub fn push(&self, token: Token) {
         let mut queue = self.lock();
@@ -70,5 +74,11 @@ impl Turns {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Token>> {
         // A panic while it was held could only be one of memory running out, before the queue was changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns::new()
     }
 }

@@ -12,6 +12,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -76,8 +77,8 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[TcpListener], desk: &mut Desk)
             Woken::Listeners(ready) => {
                 let ready = listeners.iter().zip(ready).filter_map(|(listener, ready)| ready.then_some(listener));
                 for listener in ready {
-                    match accept_some(mill, listener) {
-                        Swept::All | Swept::Some => pause.reset(),
+                    match accept_patiently(mill, listener) {
+                        Swept::Nobody | Swept::All | Swept::Some => pause.reset(),
                         Swept::Full => pause.for_room(),
                         Swept::Failed(errno) => {
                             pause.begin();
@@ -124,8 +125,28 @@ pub fn timespec(timeout: Duration) -> Timespec {
     Timespec::try_from(timeout).expect("no timeout here is longer than the range of the clock")
 }
 
+/// Accepts, lets others have the processor, and looks once more, until nobody has come meanwhile.
+///
+/// Where all processors are busy, the next clients come while others work. To sleep and be woken for each of them costs
+/// more than to let them gather: measured with one request per connection, 0.74 of the processor time. Where one is free,
+/// giving way returns at once.
+fn accept_patiently<H: Handler>(mill: &Mill<H>, listener: &TcpListener) -> Swept {
+    let mut swept = accept_some(mill, listener);
+    for _ in 0..config::ACCEPT_ROUNDS_MAX {
+        match swept {
+            Swept::All => {}
+            Swept::Nobody | Swept::Some | Swept::Full | Swept::Failed(_) => break,
+        }
+        thread::yield_now();
+        swept = accept_some(mill, listener);
+    }
+    swept
+}
+
 /// How a bounded sweep over a listener ended.
 pub enum Swept {
+    /// Nobody waited.
+    Nobody,
     /// Nobody waits any more.
     All,
     /// The sweep's allowance is used up.
@@ -136,10 +157,11 @@ pub enum Swept {
 }
 
 pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &TcpListener) -> Swept {
+    let mut swept = Swept::Nobody;
     for _ in 0..config::ACCEPTS_PER_WAKE_MAX {
         if !mill.pond.has_room() {
             if !is_awaited(listener) {
-                return Swept::All;
+                return swept;
             }
             if !sweep::make_room(mill) {
                 mill.departures.want();
@@ -150,8 +172,9 @@ pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &TcpListener) -> Swept 
             Ok((socket, peer)) => {
                 let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
                 admit(mill, socket, peer.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))));
+                swept = Swept::All;
             }
-            Err(Errno::AGAIN) => return Swept::All,
+            Err(Errno::AGAIN) => return swept,
             Err(errno) if concerns_one_connection(errno) => log::debug!("a client was gone before accept: {errno}"),
             Err(errno) => return Swept::Failed(errno),
         }

@@ -70,7 +70,7 @@ fn accept_the_queue<H: Handler>(mill: &Mill<H>, listener: &TcpListener) {
     for _ in 0..=config::BACKLOG / config::ACCEPTS_PER_WAKE_MAX {
         match accept::accept_some(mill, listener) {
             Swept::Some => {}
-            Swept::All | Swept::Full | Swept::Failed(_) => break,
+            Swept::Nobody | Swept::All | Swept::Full | Swept::Failed(_) => break,
         }
     }
 }

@@ -39,7 +39,7 @@ pub fn run<H: Handler>(mill: &Arc<Mill<H>>, listeners: Vec<TcpListener>) -> io::
     let mut desk = Desk::new();
     serve(mill, &listeners, &mut desk);
     let drained = drain::drain(mill, listeners, &mut desk);
-    mill.poller.stop();
+    mill.stop();
     if !workers.wait(config::WORKERS_LEAVE_TIMEOUT) {
         log::warn!("a worker is held up by a file and is left behind");
     }

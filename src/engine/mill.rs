@@ -106,6 +106,13 @@ impl<H> Mill<H> {
         }
     }
 
+    /// Has every worker leave as soon as it looks for events again.
+    pub fn stop(&self) {
+        // In this order: who is got up finds the end.
+        self.poller.stop();
+        self.rest.end();
+    }
+
     fn close(&self, connection: Client<'_>, reason: CloseReason) {
         log::debug!("{}: closed: {reason}", connection.peer());
         drop(connection);

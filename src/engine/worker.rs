@@ -82,8 +82,6 @@ fn work<H: Handler>(mill: &Mill<H>) {
         serve_batch(mill, &mut desk, &mut places[..taken]);
         serve_turns(mill, &mut desk);
     }
-    // One of those who rest is to find that it is over, too.
-    mill.rest.call();
 }
 
 /// The first step of a batch; says how many places are taken.

@@ -3,4 +3,5 @@
 mod connection;
 mod memory;
 mod pond;
+mod rest;
 mod send_queue;

@@ -1,10 +1,13 @@
-//! The model's kernel: sockets in an edge-triggered epoll set. It promises no more than it has to.
+//! The model's kernel: sockets in an edge-triggered epoll set, and what workers sleep in. It promises no more than it has
+//! to.
 
 use std::sync::Arc;
 // What the model only watches with is std's: it adds no order that the program doesn't have.
 use std::sync::atomic::AtomicUsize as Count;
 
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use loom::sync::{Condvar, Mutex};
+use millpond::engine::poller::{Run, Timeout};
 
 /// What a client, the workers and the epoll set know of one connection.
 #[derive(Debug, Default)]
@@ -77,5 +80,62 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.socket.closed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// An epoll set with nothing in it but the two bells.
+#[derive(Debug, Default)]
+pub struct Bells {
+    rung: Mutex<Rung>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Rung {
+    /// Edge-triggered: it ends one wait, and rings that nobody has heard yet are one.
+    nudge: bool,
+    /// Level-triggered: it ends them all.
+    stop: bool,
+}
+
+impl Bells {
+    pub fn nudge(&self) {
+        self.rung.lock().expect("nobody panics").nudge = true;
+        self.changed.notify_one();
+    }
+
+    pub fn stop(&self) {
+        self.rung.lock().expect("nobody panics").stop = true;
+        self.changed.notify_all();
+    }
+
+    pub fn wait(&self, timeout: Timeout) -> Run {
+        let mut rung = self.rung.lock().expect("nobody panics");
+        while timeout == Timeout::Never && !rung.nudge && !rung.stop {
+            rung = self.changed.wait(rung).expect("nobody panics");
+        }
+        rung.nudge = false;
+        if rung.stop { Run::Stop } else { Run::GoOn }
+    }
+}
+
+/// How often something has happened, for who waits for it.
+#[derive(Debug, Default)]
+pub struct Tally {
+    count: Mutex<usize>,
+    grown: Condvar,
+}
+
+impl Tally {
+    pub fn add_one(&self) {
+        *self.count.lock().expect("nobody panics") += 1;
+        self.grown.notify_all();
+    }
+
+    pub fn wait_for(&self, wanted: usize) {
+        let mut count = self.count.lock().expect("nobody panics");
+        while *count < wanted {
+            count = self.grown.wait(count).expect("nobody panics");
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod kernel;
 mod pond;
+mod rest;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering};

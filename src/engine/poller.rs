@@ -29,7 +29,7 @@ use rustix::io::Errno;
 use crate::config;
 
 /// Which connection an event is about: the index of its slot, and the slot's generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     pub index: u32,
     pub generation: u32,

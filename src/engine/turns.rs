@@ -6,11 +6,14 @@
 //!
 //! *Invariants:*
 //! - It is a queue of tokens. The connection is parked before its token is queued; whoever takes the token takes the
-//!   connection from the pond, or finds that an event was quicker. So a token too many does no harm.
+//!   connection from the pond, or finds that an event was quicker. So a token whose turn has been had does no harm.
+//! - A token is in it once. A connection that an event takes while its turn is due is mostly due again afterwards; with
+//!   one token more for every event, a client that sends a byte now and then while it downloads would soon have most of
+//!   all turns. So there are never more than connections, and those that have gone since.
 //! - No turn is due while all workers sleep. One that wants to sleep says so first and looks second, and one that queues
 //!   looks for sleepers after it has queued, all sequentially consistent: one of the two sees the other.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::PoisonError;
 
 use super::poller::Token;
@@ -20,23 +23,33 @@ use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 #[derive(Debug)]
 pub struct Turns {
     /// Taken to copy a token, never longer.
-    queue: Mutex<VecDeque<Token>>,
+    queue: Mutex<Queue>,
     /// The queue's length as of its last change, so that looking takes no lock.
     length: AtomicUsize,
     /// Workers that wait for an event, or are about to.
     sleepers: AtomicUsize,
 }
 
+/// Both hold the same tokens.
+#[derive(Debug, Default)]
+struct Queue {
+    in_order: VecDeque<Token>,
+    all: HashSet<Token>,
+}
+
 impl Turns {
     pub fn new() -> Turns {
-        Turns { queue: Mutex::new(VecDeque::new()), length: AtomicUsize::new(0), sleepers: AtomicUsize::new(0) }
+        Turns { queue: Mutex::default(), length: AtomicUsize::new(0), sleepers: AtomicUsize::new(0) }
     }
 
-    /// Queues the turn of a connection that has been parked.
+    /// Queues the turn of a connection that has been parked. If it is queued already it keeps its place: whoever takes it
+    /// there will find the connection as it is now.
     pub fn push(&self, token: Token) {
         let mut queue = self.lock();
-        queue.push_back(token);
-        self.length.store(queue.len(), Ordering::SeqCst);
+        if queue.all.insert(token) {
+            queue.in_order.push_back(token);
+            self.length.store(queue.in_order.len(), Ordering::SeqCst);
+        }
     }
 
     /// The turn that has been due longest.
@@ -45,9 +58,10 @@ impl Turns {
             return None;
         }
         let mut queue = self.lock();
-        let token = queue.pop_front();
-        self.length.store(queue.len(), Ordering::SeqCst);
-        token
+        let token = queue.in_order.pop_front()?;
+        queue.all.remove(&token);
+        self.length.store(queue.in_order.len(), Ordering::SeqCst);
+        Some(token)
     }
 
     /// How many are due.
@@ -71,8 +85,8 @@ impl Turns {
         self.sleepers.fetch_sub(1, Ordering::SeqCst);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Token>> {
-        // A panic while it was held could only be one of memory running out, before the queue was changed.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing panics while it is held: where memory runs out, the process ends.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

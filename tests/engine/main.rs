@@ -5,3 +5,4 @@ mod memory;
 mod pond;
 mod rest;
 mod send_queue;
+mod turns;

@@ -7,6 +7,7 @@
 
 mod kernel;
 mod pond;
+mod turns;
 mod rest;
 
 use std::sync::Arc;

@@ -51,7 +51,7 @@ pub struct Unread {
     bytes: Vec<u8>,
     /// Whether nothing more had come when it left its seat.
     drained: bool,
-    /// Whether there were events since then that nobody acted on.
+    /// Whether there were events that nobody has acted on, or not to the end.
     missed: bool,
     /// Whether an event has told of the end of the stream.
     half_closed: bool,
@@ -146,8 +146,8 @@ impl Default for Desk {
 impl Seat {
     /// Begins a turn with what the connection has kept. It keeps no memory meanwhile.
     pub fn take(&mut self, unread: &mut Unread, arrival: Arrival) {
-        let arrival = if std::mem::take(&mut unread.missed) { Arrival::Missed } else { arrival };
         unread.half_closed |= arrival == Arrival::End;
+        let arrival = if std::mem::take(&mut unread.missed) { Arrival::Missed } else { arrival };
         self.requests_left = config::TURN_REQUESTS_MAX;
         self.bytes_left = config::TURN_BYTES_MAX;
         self.input.begin(std::mem::take(&mut unread.bytes));
@@ -178,6 +178,9 @@ impl Seat {
         }
         unread.bytes = self.input.unread().to_vec();
         unread.drained = self.input.drained;
+        // It ends before it has found everything that events have told of: the next turn is to go on looking, or the end of
+        // the stream is never found behind bytes that a read takes all at once.
+        unread.missed |= self.input.more == More::Unknown && !self.input.drained;
     }
 
     /// Whether the turn is to end although there is more to do.

@@ -447,6 +447,30 @@ fn how_far_a_turn_reads_depends_on_what_is_known_to_have_come() {
     }
 }
 
+#[test]
+fn the_end_of_the_stream_is_found_behind_more_requests_than_a_turn_answers() {
+    let rows = [
+        ("its event came to a worker", Arrival::End, false),
+        ("its event came while it had an owner", Arrival::Missed, false),
+        ("an event was missed, and then its event came to a worker", Arrival::End, true),
+    ];
+    for (name, arrival, misses) in rows {
+        let service = patient();
+        let requests = 2 * config::HEAD_BYTES_MAX / get("a").len();
+        let mut bench = Bench::new(MemoryStream { ended: true, ..MemoryStream::sending([get("a").repeat(requests)]) });
+        if misses {
+            bench.connection.miss();
+        }
+        let mut outcome = bench.turn_after(arrival, &service);
+        while outcome == Outcome::Yield {
+            outcome = bench.turn_after(Arrival::Nothing, &service);
+        }
+        // Parked, it would be there until its deadline: the event has been.
+        assert_eq!(outcome, Outcome::Close(CloseReason::PeerClosed), "{name}");
+        assert!(sent(bench.connection.stream_mut()) == ok("a").repeat(requests).as_bytes(), "{name}");
+    }
+}
+
 /// A handler that has one path in memory.
 struct Remembers;
 

@@ -52,10 +52,12 @@ fn conclude<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: 
     settle(mill, connection, outcome);
 }
 
-/// Parks or closes; if something has come meanwhile, that is for a worker.
+/// Parks or closes; if something has come meanwhile, or there is more to do, that is for a worker.
 fn settle<'m, H: Handler>(mill: &'m Mill<H>, connection: Client<'m>, outcome: Outcome) {
-    if let Some(woken) = mill.settle(connection, outcome) {
-        await_turn(mill, woken);
+    match mill.settle(connection, outcome) {
+        Some(woken) => await_turn(mill, woken),
+        // It may have been queued: one whose turn was due already, and that was taken by the deadline it had before.
+        None => mill.nudge_if_wanted(),
     }
 }
 

@@ -15,6 +15,8 @@
 
 use std::net::Ipv6Addr;
 
+use super::byte_set::ByteSet;
+
 /// A host with the port after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'h> {
@@ -26,25 +28,31 @@ pub struct Authority<'h> {
 
 /// Reads a whole value as `uri-host [ ":" port ]`; none if it is anything else. Userinfo (`user@`) is something else.
 pub fn parse(value: &[u8]) -> Option<Authority<'_>> {
-    let value = str::from_utf8(value).ok()?;
-    let (host, rest) = match value.strip_prefix('[') {
-        Some(literal) => {
-            let (address, _) = literal.split_once(']')?;
-            (address.parse::<Ipv6Addr>().is_ok() || is_ip_future(address)).then_some(())?;
-            value.split_at(address.len() + "[]".len())
-        }
-        None => {
-            let name = value.split_at(value.find(':').unwrap_or(value.len()));
-            is_reg_name(name.0.as_bytes()).then_some(name)?
-        }
-    };
-    let port = match rest.strip_prefix(':') {
-        Some("") => None,
-        Some(digits) => Some(port(digits)?),
-        None if rest.is_empty() => None,
-        None => return None,
-    };
-    Some(Authority { host, port })
+    let (host, port) = split(value)?;
+    // What matches the grammar is ASCII.
+    Some(Authority { host: str::from_utf8(host).ok()?, port })
+}
+
+/// Whether [`parse`] would read it, for whom that is enough to know.
+pub fn is_valid(value: &[u8]) -> bool {
+    split(value).is_some()
+}
+
+fn split(value: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    let host_length = if value.starts_with(b"[") { ip_literal_length(value)? } else { reg_name_length(value) };
+    let (host, rest) = value.split_at(host_length);
+    match rest {
+        [] | [b':'] => Some((host, None)),
+        [b':', digits @ ..] => Some((host, Some(port(digits)?))),
+        [_, ..] => None,
+    }
+}
+
+/// How long the address in brackets is that the value begins with, brackets included.
+fn ip_literal_length(value: &[u8]) -> Option<usize> {
+    let end = value.iter().position(|byte| *byte == b']')?;
+    let address = str::from_utf8(&value[1..end]).ok()?;
+    (address.parse::<Ipv6Addr>().is_ok() || is_ip_future(address)).then_some(end + 1)
 }
 
 /// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`: room for versions of IP that don't exist yet.
@@ -53,26 +61,28 @@ fn is_ip_future(literal: &str) -> bool {
         return false;
     };
     let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_version && !address.is_empty() && address.bytes().all(|byte| is_plain(byte) || byte == b':')
+    is_version && !address.is_empty() && address.bytes().all(|byte| PLAIN.has(byte) || byte == b':')
 }
 
-/// Digits only: `parse` alone would take a plus sign too.
-fn port(digits: &str) -> Option<u16> {
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+/// How long the reg-name is that the value begins with: up to the first byte that can't be part of one.
+fn reg_name_length(value: &[u8]) -> usize {
+    let mut length = PLAIN.run(value);
+    while let [b'%', high, low, rest @ ..] = &value[length..] {
+        if !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit() {
+            break;
+        }
+        length = value.len() - rest.len() + PLAIN.run(rest);
+    }
+    length
 }
 
-fn is_reg_name(name: &[u8]) -> bool {
-    let plain = |byte: &u8| is_plain(*byte);
-    let mut parts = name.split(|byte| *byte == b'%');
-    let before_escapes = parts.next().is_none_or(|part| part.iter().all(plain));
-    before_escapes
-        && parts.all(|part| match part {
-            [high, low, rest @ ..] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit() && rest.iter().all(plain),
-            _ => false,
-        })
+/// Digits only: `str::parse` would take a plus sign too.
+fn port(digits: &[u8]) -> Option<u16> {
+    digits.iter().try_fold(0_u16, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// Unreserved, or a sub-delim other than the comma.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte)
-}
+static PLAIN: ByteSet = ByteSet::ALPHANUMERIC.with(b"-._~!$&'()*+;=");

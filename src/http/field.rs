@@ -5,6 +5,8 @@
 //!
 //! Names compare without regard to ASCII case (RFC 9110 §5.1). A value stays bytes: it may be any encoding, or none.
 
+use super::byte_set::ByteSet;
+
 /// The field lines of one request head, in the order of the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fields<'h> {
@@ -71,5 +73,8 @@ impl<'h> Fields<'h> {
 
 /// Whether a byte may stand in a token: a method, a field name (RFC 9110 §5.6.2).
 pub fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN.has(byte)
 }
+
+/// The bytes that may stand in a token.
+pub(crate) static TOKEN: ByteSet = ByteSet::ALPHANUMERIC.with(b"!#$%&'*+-.^_`|~");

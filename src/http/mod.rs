@@ -12,6 +12,7 @@
 
 pub mod status;
 pub mod method;
+pub mod byte_set;
 pub mod field;
 pub mod authority;
 pub mod target;

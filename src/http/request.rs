@@ -34,7 +34,7 @@ use crate::config::FIELD_LINES_MAX;
 
 use super::authority;
 use super::bad_request::BadRequest;
-use super::field::{Fields, Sole, is_token_byte};
+use super::field::{Fields, Sole, TOKEN};
 use super::framing::{self, Body, Persistence};
 use super::method::{Method, Version};
 use super::request_line;
@@ -122,9 +122,8 @@ fn split<'s, 'b: 's>(head: &'b [u8], storage: &'s mut FieldStorage<'b>) -> Resul
 /// empty. An absolute-form target takes its place, but does not excuse it.
 fn check_host(version: Version, fields: &Fields<'_>) -> Result<(), BadRequest> {
     match (fields.sole("host"), version) {
-        (Sole::One(host), Version::Http10 | Version::Http11) => {
-            authority::parse(host).map(|_| ()).ok_or(BadRequest::HostMalformed)
-        }
+        (Sole::One(host), Version::Http10 | Version::Http11) if authority::is_valid(host) => Ok(()),
+        (Sole::One(_), Version::Http10 | Version::Http11) => Err(BadRequest::HostMalformed),
         (Sole::Absent, Version::Http10) => Ok(()),
         (Sole::Absent, Version::Http11) => Err(BadRequest::HostMissing),
         (Sole::Repeated, Version::Http10 | Version::Http11) => Err(BadRequest::HostRepeated),
@@ -157,10 +156,10 @@ fn cause(error: httparse::Error, head: &[u8]) -> BadRequest {
 fn field_line_fault(head: &[u8]) -> BadRequest {
     let lines = head.trim_ascii_start().split(|byte| *byte == b'\n').skip(1);
     let mut names = lines.map(|line| line.split(|byte| *byte == b':').next().unwrap_or_default());
-    let is_faulty = |name: &&[u8]| name.is_empty() || !name.iter().copied().all(is_token_byte);
+    let is_faulty = |name: &&[u8]| name.is_empty() || !TOKEN.has_all(name);
     match names.find(is_faulty).unwrap_or_default() {
         [b' ' | b'\t', ..] => BadRequest::FieldFolded,
-        [token @ .., b' ' | b'\t'] if token.iter().copied().all(is_token_byte) => BadRequest::FieldNameSpace,
+        [token @ .., b' ' | b'\t'] if TOKEN.has_all(token) => BadRequest::FieldNameSpace,
         _ => BadRequest::FieldName,
     }
 }

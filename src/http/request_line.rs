@@ -1,14 +1,14 @@
 //! The first line of a request, looked at on its own: to log it, and to say what is wrong with it.
 //!
-//! *Invariant:* [`fault`] finds none in a line that httparse and [`target`] take.
+//! *Invariant:* [`fault`] finds none in a line that httparse and [`target`](super::target) take.
 //!
 //! RFC 9112 §3 (request line), §2.3 (version).
 
 use crate::config::HEAD_BYTES_MAX;
 
 use super::bad_request::BadRequest;
-use super::field::is_token_byte;
-use super::target::{self, BadTarget};
+use super::field::TOKEN;
+use super::target::{BadTarget, TARGET};
 
 /// The first line that is not empty, as it came, without its end: for the access log. It may be cut short, malformed,
 /// or empty, and is never longer than [`HEAD_BYTES_MAX`].
@@ -29,12 +29,12 @@ pub fn fault(line: &[u8]) -> Option<BadRequest> {
     if method.is_empty() || target.is_empty() {
         return Some(BadRequest::RequestLine);
     }
-    if !method.iter().copied().all(is_token_byte) {
+    if !TOKEN.has_all(method) {
         return Some(BadRequest::Method);
     }
     match version {
         b"HTTP/1.0" | b"HTTP/1.1" => {
-            let is_readable = target.iter().copied().all(target::is_target_byte);
+            let is_readable = TARGET.has_all(target);
             (!is_readable).then_some(BadRequest::Target(BadTarget::Byte))
         }
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Some(BadRequest::VersionUnsupported),

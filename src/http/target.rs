@@ -19,6 +19,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use super::authority;
+use super::byte_set::ByteSet;
 use super::method::Method;
 
 /// What a request is about: one of the four forms of RFC 9112 §3.2. Origin-form and absolute-form mean the same here.
@@ -55,7 +56,7 @@ pub enum BadTarget {
 
 /// Reads a request-target. Which forms are allowed depends on the method (RFC 9112 §3.2).
 pub fn parse(method: Method, target: &str) -> Result<RequestTarget<'_>, BadTarget> {
-    if !target.bytes().all(is_target_byte) {
+    if !TARGET.has_all(target.as_bytes()) {
         return Err(BadTarget::Byte);
     }
     if method == Method::Connect {
@@ -172,11 +173,9 @@ const NOT_IN_SEGMENT: AsciiSet = NON_ALPHANUMERIC
 /// What is encoded in a path whose slashes all separate.
 const NOT_IN_PATH: AsciiSet = NOT_IN_SEGMENT.remove(b'/');
 
-/// Whether a byte may stand in a target as it is. The grammar of RFC 3986 has no `` ^ ` { | } `` either, but browsers
+/// The bytes that may stand in a target as they are. The grammar of RFC 3986 has no `` ^ ` { | } `` either, but browsers
 /// send them.
-pub(crate) fn is_target_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"\"#<>\\".contains(&byte)
-}
+pub(crate) static TARGET: ByteSet = ByteSet::VISIBLE.without(b"\"#<>\\");
 
 /// What stands after `http://host:port` in an absolute-form target (RFC 9112 §3.2.2).
 fn after_authority(uri: &str) -> Result<&str, BadTarget> {

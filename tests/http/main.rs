@@ -2,6 +2,7 @@
 
 mod support;
 mod status;
+mod field;
 mod authority;
 mod target;
 mod framing;

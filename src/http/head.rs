@@ -1,7 +1,8 @@
-//! Where the head of a request ends, found without looking at any byte twice.
+//! Where the head of a request ends, found without beginning anew when more of it comes.
 //!
 //! *Invariants:*
-//! - A head that comes byte by byte costs as much as one that comes at once: the search goes on where it last ended.
+//! - Pieces cost no more than their bytes: the search goes on where it last ended. Only the first piece is looked at
+//!   twice, if it turns out not to be all: first for a whole head, then line by line.
 //! - The verdict depends on the bytes alone, not on how they were cut into pieces.
 //! - What can't become a head is refused as soon as that shows: at its first byte, at a bare line feed, at the end of its
 //!   request line. So nobody who speaks something else (TLS, HTTP/0.9, SSH) is waited for in vain.
@@ -65,6 +66,12 @@ impl HeadScan {
     /// [`HeadTooLong`](BadRequest::HeadTooLong).
     pub fn advance(&mut self, buffer: &[u8]) -> Result<Scanned, BadRequest> {
         let window = &buffer[..buffer.len().min(HEAD_BYTES_MAX)];
+        // Nearly every head comes whole. Measured: a browser's takes 970 instructions here, 6,600 line by line.
+        if self.looked_at == 0
+            && let Some(head_length) = whole_length(window)
+        {
+            return Ok(Scanned::Complete { head_length });
+        }
         loop {
             if self.place == Place::RequestLine {
                 check_line_begin(&window[self.line_begin..])?;
@@ -98,6 +105,33 @@ impl HeadScan {
             Place::FieldLines => Err(BadRequest::HeadTooLong),
         }
     }
+}
+
+/// How long the head is that the buffer begins with, if all of it is there and it is a plain one: no empty line in front,
+/// no fault that the search line by line would name. None says nothing: that search is to answer.
+fn whole_length(buffer: &[u8]) -> Option<usize> {
+    let line_length = request_line::whole_length(buffer)?;
+    // An empty line is known by the line end before it.
+    let begin = line_length - b"\r\n".len();
+    let end = begin + odd_line_feed(&buffer[begin..])? + 1;
+    buffer[..end].ends_with(b"\n\r\n").then_some(end)
+}
+
+/// Where the first line feed is that ends an empty line, or that no carriage return precedes. The first two bytes of the
+/// text are only looked at as those before the third.
+fn odd_line_feed(text: &[u8]) -> Option<usize> {
+    // Without a branch, so that the compiler asks it of 16 bytes at a time. Measured over 700 bytes: 890 instructions;
+    // 1,300 with memchr line by line, 3,800 byte by byte, and as many with `&&` and `||` here.
+    let is_odd = |three: &[u8]| (three[2] == b'\n') & ((three[1] != b'\r') | (three[0] == b'\n'));
+    let mut begin = 0;
+    while let Some(chunk) = text[begin..].first_chunk::<34>() {
+        if (0..32).fold(0, |odd, at| odd | u8::from(is_odd(&chunk[at..at + 3]))) != 0 {
+            break;
+        }
+        begin += 32;
+    }
+    let odd = text[begin..].windows(3).position(|three| three[2] == b'\n' && is_odd(three))?;
+    Some(begin + odd + 2)
 }
 
 /// Whether an empty line or a method can begin like this, as far as it has come.

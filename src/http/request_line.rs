@@ -19,6 +19,16 @@ pub fn of(head: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
+/// How long the request line is that the text begins with, its end included. None if it isn't all there or has a
+/// [`fault`], or if the text begins with an empty line.
+pub fn whole_length(text: &[u8]) -> Option<usize> {
+    let (method, rest) = text.split_at(TOKEN.run(text));
+    let rest = rest.strip_prefix(b" ")?;
+    let (target, rest) = rest.split_at(TARGET.run(rest));
+    let behind = rest.strip_prefix(b" HTTP/1.1\r\n").or_else(|| rest.strip_prefix(b" HTTP/1.0\r\n"))?;
+    (!method.is_empty() && !target.is_empty()).then_some(text.len() - behind.len())
+}
+
 /// The first fault of a request line: its shape, its method, its version, and last the bytes of its target.
 pub fn fault(line: &[u8]) -> Option<BadRequest> {
     let mut parts = line.split(|byte| *byte == b' ');

@@ -146,6 +146,34 @@ fn byte_by_byte_gives_the_same_answer_as_one_piece() {
     }
 }
 
+/// A head that comes whole is found in one sweep, any other line by line: whatever is wrong with a head, and wherever in
+/// a step of the sweep it stands, both say the same.
+#[test]
+fn a_sweep_and_the_search_line_by_line_give_the_same_answer() {
+    let pieces: [&[u8]; 12] =
+        [b"\r", b"\n", b"\r\n", b"\n\n", b"\r\r\n", b"\n\r\n", b"\r\n\r\n", b"\r\n\n", b" ", b"\0", b"\xe9", b"a"];
+    let head = [
+        b"GET /a?b HTTP/1.1\r\nHost: a\r\nX:\r\nY: ".as_slice(),
+        &[b'y'; 70],
+        b"\r\nZ: z\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    ]
+    .concat();
+    let (mut complete, mut tried) = (0, 0);
+    for at in 1..=head.len() {
+        for piece in pieces {
+            for removed in 0..=piece.len().min(head.len() - at) {
+                let stream = [&head[..at], piece, &head[at + removed..]].concat();
+                let at_once = in_one_piece(&stream);
+                assert_eq!(at_once, verdict(&stream, [1, stream.len()]), "{:?}", String::from_utf8_lossy(&stream));
+                tried += 1;
+                complete += usize::from(matches!(at_once, Ok(Scanned::Complete { .. })));
+            }
+        }
+    }
+    // A table must be able to fail: both answers are given often.
+    assert!(complete > tried / 10 && complete < tried * 9 / 10, "{complete} of {tried}");
+}
+
 #[test]
 fn what_cannot_become_a_head_is_refused_at_the_byte_that_shows_it() {
     let rows: [(&str, &[u8], BadRequest); 6] = [
@@ -224,7 +252,26 @@ fn the_request_line_for_the_log_is_the_first_line_that_is_not_empty() {
     }
 }
 
+/// What [`request_line::whole_length`] says, in terms of [`request_line::fault`].
+fn slow_whole_length(text: &[u8]) -> Option<usize> {
+    let length = text.iter().position(|byte| *byte == b'\n')? + 1;
+    let line = text[..length].strip_suffix(b"\r\n")?;
+    request_line::fault(line).is_none().then_some(length)
+}
+
 proptest! {
+    #[test]
+    fn a_request_line_is_whole_if_it_has_an_end_and_no_fault(
+        pieces in proptest::collection::vec(
+            prop::sample::select(vec![
+                "GET", "/", "a?b", "*", " ", " ", " ", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "\r\n", "\r", "\n", "\0", "é", "<", "\t",
+            ]), 0..9),
+        is_likely in any::<bool>(),
+    ) {
+        let text = if is_likely { format!("GET /{} HTTP/1.1\r\n", pieces.concat()) } else { pieces.concat() };
+        prop_assert_eq!(request_line::whole_length(text.as_bytes()), slow_whole_length(text.as_bytes()), "{:?}", text);
+    }
+
     #[test]
     fn any_bytes_in_any_pieces_give_the_same_answer_as_one_piece(
         fragments in proptest::collection::vec(

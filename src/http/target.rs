@@ -56,9 +56,12 @@ pub enum BadTarget {
 
 /// Reads a request-target. Which forms are allowed depends on the method (RFC 9112 §3.2).
 pub fn parse(method: Method, target: &str) -> Result<RequestTarget<'_>, BadTarget> {
-    if !TARGET.has_all(target.as_bytes()) {
+    // Cut before anything is decoded. What comes after is nothing, a query, or a byte that no target has.
+    let (before_query, rest) = target.split_at(UP_TO_QUERY.run(target.as_bytes()));
+    if !TARGET.has_all(rest.as_bytes()) {
         return Err(BadTarget::Byte);
     }
+    let query = rest.strip_prefix('?');
     if method == Method::Connect {
         return match authority::parse(target.as_bytes()) {
             Some(authority) if !authority.host.is_empty() && authority.port.is_some() => Ok(RequestTarget::Authority),
@@ -66,12 +69,12 @@ pub fn parse(method: Method, target: &str) -> Result<RequestTarget<'_>, BadTarge
         };
     }
     if target.starts_with('/') {
-        return resource(target);
+        return resource(before_query, query);
     }
     if target == "*" {
         return if method == Method::Options { Ok(RequestTarget::Asterisk) } else { Err(BadTarget::Asterisk) };
     }
-    resource(after_authority(target)?)
+    resource(after_authority(before_query)?, query)
 }
 
 impl fmt::Display for BadTarget {
@@ -177,25 +180,27 @@ const NOT_IN_PATH: AsciiSet = NOT_IN_SEGMENT.remove(b'/');
 /// send them.
 pub(crate) static TARGET: ByteSet = ByteSet::VISIBLE.without(b"\"#<>\\");
 
-/// What stands after `http://host:port` in an absolute-form target (RFC 9112 §3.2.2).
+/// The bytes that may stand in front of a query.
+static UP_TO_QUERY: ByteSet = TARGET.without(b"?");
+
+/// The bytes that stand in a segment and for themselves: no slash and no escape.
+static UNESCAPED: ByteSet = TARGET.without(b"/%");
+
+/// What stands after `http://host:port` in an absolute-form target without its query (RFC 9112 §3.2.2).
 fn after_authority(uri: &str) -> Result<&str, BadTarget> {
     let (scheme, rest) = uri.split_once("://").ok_or(BadTarget::Form)?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(BadTarget::Form);
     }
-    let (authority, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match authority::parse(authority.as_bytes()) {
-        Some(authority) if !authority.host.is_empty() => Ok(path_and_query),
+        Some(authority) if !authority.host.is_empty() => Ok(path),
         Some(_) | None => Err(BadTarget::Authority),
     }
 }
 
-/// Cuts at the first `?` before anything is decoded. An absolute-form target may have no path: that is the root.
-fn resource(path_and_query: &str) -> Result<RequestTarget<'_>, BadTarget> {
-    let (path, query) = match path_and_query.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (path_and_query, None),
-    };
+/// An absolute-form target may have no path: that is the root.
+fn resource<'h>(path: &'h str, query: Option<&'h str>) -> Result<RequestTarget<'h>, BadTarget> {
     let after_slash = path.strip_prefix('/').unwrap_or(path);
     Ok(RequestTarget::Resource { path: normalise(after_slash.as_bytes())?, query })
 }
@@ -215,9 +220,16 @@ fn normalise(raw: &[u8]) -> Result<RequestPath<'_>, BadTarget> {
 
 /// Whether a path is its own normal form: no escape, no dot segment, no empty segment but the last.
 fn is_normal(raw: &[u8]) -> bool {
-    let mut segments = raw.split(|byte| *byte == b'/');
-    let last = segments.next_back().unwrap_or_default();
-    !raw.contains(&b'%') && !is_dots(last) && segments.all(|segment| !segment.is_empty() && !is_dots(segment))
+    let mut rest = raw;
+    loop {
+        let (segment, behind) = rest.split_at(UNESCAPED.run(rest));
+        match behind {
+            _ if is_dots(segment) => return false,
+            [] => return true,
+            [b'/', after @ ..] if !segment.is_empty() => rest = after,
+            [_, ..] => return false,
+        }
+    }
 }
 
 fn is_dots(segment: &[u8]) -> bool {

@@ -136,9 +136,38 @@ pub enum EntityTags<'h> {
     /// `*`: whatever the current representation is, as long as there is one.
     Any,
     /// The tags of all lines, in their order. None at all if the lines are empty, which the grammar allows.
-    Listed(Vec<EntityTag<'h>>),
+    Listed(TagList<'h>),
     /// Not a list by the grammar. No element of it is believed: a quote left open may have swallowed any of them.
     Malformed,
+}
+
+/// The entity-tags of a list. The first has its place here: a list of one, as a client sends it that has one copy of a
+/// file, takes no allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagList<'h> {
+    first: Option<EntityTag<'h>>,
+    others: Vec<EntityTag<'h>>,
+}
+
+impl<'h> TagList<'h> {
+    /// The tags, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &EntityTag<'h>> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn push(&mut self, tag: EntityTag<'h>) {
+        match self.first {
+            None => self.first = Some(tag),
+            Some(_) => self.others.push(tag),
+        }
+    }
+}
+
+impl<'h> FromIterator<EntityTag<'h>> for TagList<'h> {
+    fn from_iter<I: IntoIterator<Item = EntityTag<'h>>>(tags: I) -> TagList<'h> {
+        let mut tags = tags.into_iter();
+        TagList { first: tags.next(), others: tags.collect() }
+    }
 }
 
 impl<'h> EntityTags<'h> {
@@ -152,7 +181,7 @@ impl<'h> EntityTags<'h> {
                 Some(_) => EntityTags::Malformed,
             };
         }
-        let mut tags = Vec::new();
+        let mut tags = TagList::default();
         for line in lines {
             match append_list(&mut tags, line) {
                 Some(()) => {}
@@ -164,7 +193,7 @@ impl<'h> EntityTags<'h> {
 }
 
 /// Reads one line of a list. A comma within quotes is part of a tag; empty elements are skipped (RFC 9110 §5.6.1.2).
-fn append_list<'h>(tags: &mut Vec<EntityTag<'h>>, line: &'h [u8]) -> Option<()> {
+fn append_list<'h>(tags: &mut TagList<'h>, line: &'h [u8]) -> Option<()> {
     let mut rest = line;
     loop {
         rest = skip_separators(rest);

@@ -193,7 +193,10 @@ fn ask<'r>(request: &'r RequestHead<'r>) -> Asked<'r> {
 
 /// Steps 4 and 5: what the client already has, and what it wants of the rest.
 fn represent(request: &RequestHead<'_>, representation: &Representation, now: SystemTime) -> Response {
-    let Representation { source, size, media_type, validators, lines } = representation;
+    let Representation { size, media_type, validators, lines, .. } = representation;
+    if precondition::is_plain(&request.fields) {
+        return whole(representation);
+    }
     match precondition::evaluate(request.method, &request.fields, validators) {
         Verdict::Proceed => {}
         Verdict::NotModified => return Response::with(Status::NOT_MODIFIED, lines.not_modified.clone()),
@@ -201,24 +204,28 @@ fn represent(request: &RequestHead<'_>, representation: &Representation, now: Sy
             return Response::error(Status::PRECONDITION_FAILED, "the file is not as the request wants it");
         }
     }
-    let source = source.clone();
+    let source = || representation.source.clone();
     match range::select(request.method, &request.fields, validators, *size) {
-        Selection::Whole => {
-            Response::with(Status::OK, lines.whole.clone()).content(Content::Slice { source, first: 0, length: *size })
-        }
+        Selection::Whole => whole(representation),
         Selection::Single(range) => Response::with(Status::PARTIAL_CONTENT, lines.whole.clone())
             .field("Content-Range", &range.content_range())
-            .content(Content::range(source, range)),
+            .content(Content::range(source(), range)),
         Selection::Multiple(ranges) => {
             let parts = Multipart::new(ranges, media_type, boundary(now))
                 .expect("a file ends before 2^63, which leaves room for the heads of the parts");
             Response::with(Status::PARTIAL_CONTENT, lines.untyped.clone())
                 .field("Content-Type", &parts.media_type())
-                .content(Content::Multipart { source, parts })
+                .content(Content::Multipart { source: source(), parts })
         }
         Selection::Unsatisfiable => Response::error(Status::RANGE_NOT_SATISFIABLE, "no such bytes in this file")
             .field("Content-Range", &range::unsatisfied(*size)),
     }
+}
+
+fn whole(representation: &Representation) -> Response {
+    let Representation { source, size, lines, .. } = representation;
+    let content = Content::Slice { source: source.clone(), first: 0, length: *size };
+    Response::with(Status::OK, lines.whole.clone()).content(content)
 }
 
 /// To the same path with a slash behind it, on this host whatever the path looks like, the query kept. A permanent

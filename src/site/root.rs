@@ -20,7 +20,8 @@
 //! as for any path. A link shows as a link, and then the long way is gone. The short way finds no more than the long one
 //! would, so it is as contained; a mount on the name, which both cross, shows as another device.
 //!
-//! A look that must not wait has `RESOLVE_CACHED` (Linux 5.12): the kernel answers from memory or says that it can't.
+//! A look that must not wait has `RESOLVE_CACHED` (Linux 5.12): the kernel answers from memory or says that it can't; so
+//! it says of a link that nobody has followed lately, too, since it would have to note the time of that.
 //! The short way has no such flag. It is gone only if the root lies on a file system of this machine, and is asked only
 //! about names that were looked up seconds ago, so that it would wait for a disk only when the kernel was so short of
 //! memory that it forgot the name meanwhile.

@@ -40,7 +40,7 @@ pub enum Verdict {
 }
 
 /// Whether a request has none of the fields of RFC 9110 §13.1 and §14.2: then [`evaluate`] says `Proceed`, and
-/// [`range::select`] the whole, whatever the file is.
+/// [`range::select`](super::range::select) the whole, whatever the file is.
 ///
 /// Most requests are like that. Asking for each of the six by name was a third of what an answer from memory takes, and
 /// more than half where a browser sends its dozen fields (2,900 instructions; 1,250 with this).

@@ -1,7 +1,7 @@
 //! Preconditions: RFC 9110 §13, every combination of a small space against an oracle.
 
 use millpond::http::method::Method;
-use millpond::http::precondition::{Verdict, evaluate};
+use millpond::http::precondition::{Verdict, evaluate, is_plain};
 use millpond::http::validator::{EntityTag, Validators};
 use proptest::prelude::*;
 
@@ -233,5 +233,21 @@ proptest! {
             let expected = if name == "If-Match" { Verdict::Failed } else { Verdict::Proceed };
             prop_assert_eq!(verdict, expected);
         }
+    }
+}
+
+/// A plain request is one for which the long way comes to the same whatever the file is.
+#[test]
+fn a_plain_request_has_none_of_the_six_fields() {
+    let six = ["If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since", "Range", "If-Range"];
+    for name in six {
+        for name in [name.to_owned(), name.to_ascii_lowercase(), name.to_ascii_uppercase()] {
+            let lines: [(&str, &[u8]); 3] = [("Host", b"x"), (&name, b""), ("Accept", b"*/*")];
+            assert!(!with_fields(&lines, is_plain), "{name}");
+        }
+    }
+    let others = ["Host", "Accept", "User-Agent", "I", "IF", "X-If-Match", "Connection", "Accept-Ranges", "Cookie"];
+    for name in others {
+        assert!(with_fields(&[(name, b"if-match: *")], is_plain), "{name}");
     }
 }

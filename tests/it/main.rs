@@ -25,6 +25,7 @@ mod load;
 mod parking;
 mod deadlines;
 mod limits;
+mod cache;
 mod transfer;
 mod drain;
 mod access_log;

@@ -155,3 +155,22 @@ fn a_file_that_is_locked_is_403_from_then_on() {
     site.mode("page.txt", 0o644);
     assert_eq!(client.ask(get("/page.txt", "")).status, 200);
 }
+
+/// The same for a directory on the way, and for the root itself: who may not search it reaches no file in it.
+#[test]
+fn a_file_whose_directory_is_locked_is_403_from_then_on() {
+    let site = Site::new();
+    site.file("page.txt", "page").file("a/b/page.txt", "page");
+    site.settle();
+    let server = start_unprivileged(&site);
+    let mut client = Client::connect(&server);
+    for (directory, target) in [("a", "/a/b/page.txt"), ("a/b", "/a/b/page.txt"), ("", "/page.txt")] {
+        for _ in 0..3 {
+            assert_eq!(client.ask(get(target, "")).status, 200);
+        }
+        site.mode(directory, 0o600);
+        let locked = client.ask(get(target, "")).status;
+        site.mode(directory, 0o755);
+        assert_eq!((locked, client.ask(get(target, "")).status), (403, 200), "{directory:?}");
+    }
+}

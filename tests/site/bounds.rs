@@ -36,7 +36,7 @@ fn ten_thousand_small_files_fit() {
         bench.ask(&format!("/{number}"), "", START);
     }
     let kept = (0..10_000).filter(|number| {
-        let answer = bench.from_memory(&format!("/{number}"), "", START);
+        let answer = bench.ask_memory(&format!("/{number}"), "", START);
         assert!(answer.iter().all(|answer| answer.content == format!("{number:01024}")), "{number}");
         answer.is_some()
     });
@@ -74,7 +74,7 @@ fn what_nobody_asks_for_goes() {
         (config::CACHE_IDLE_TIME + config::CACHE_TIDY_INTERVAL, Kept::Something, 1, 0),
         (config::CACHE_IDLE_TIME * 3, Kept::Nothing, 0, 0),
     ];
-    assert!(bench.from_memory("/asked.txt", "", config::CACHE_IDLE_TIME / 2).is_some());
+    assert!(bench.ask_memory("/asked.txt", "", config::CACHE_IDLE_TIME / 2).is_some());
     for (time, kept, versions, descriptors) in rows {
         assert_eq!(bench.site.tidy(bench.start + time), kept, "{time:?}");
         assert_eq!((bench.site.cache().len(), bench.descriptors()), (versions, descriptors), "{time:?}");

@@ -19,12 +19,12 @@ fn then(path: &str, change: impl Fn(&Bench), status: u16, content: &str) {
         let old = bench.warm(path);
         let etag = old.fields.split("ETag: ").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("it settled");
         let condition = format!("If-None-Match: {etag}\r\n");
-        assert_eq!(bench.from_memory(path, &condition, START).map(|answer| answer.status), Some(304));
+        assert_eq!(bench.ask_memory(path, &condition, START).map(|answer| answer.status), Some(304));
         bench.tick();
         change(&bench);
         let fields = if first == "with a condition" { condition.as_str() } else { "" };
         if first != "from the disk" {
-            assert_eq!(bench.from_memory(path, fields, LATER), None, "{first}");
+            assert_eq!(bench.ask_memory(path, fields, LATER), None, "{first}");
         }
         let new = bench.ask(path, fields, LATER);
         let found = (new.status, if new.status == 200 { new.content.as_str() } else { "" });
@@ -158,7 +158,7 @@ fn unchanged() {
     {
         let cold = bench.warm(path);
         for nanoseconds in 1..100 {
-            assert_eq!(bench.surely_from_memory(path, "", Duration::from_nanos(nanoseconds)), cold, "{path}");
+            assert_eq!(bench.surely_ask_memory(path, "", Duration::from_nanos(nanoseconds)), cold, "{path}");
         }
     }
 }
@@ -174,7 +174,7 @@ fn an_index_that_comes_is_served_at_once() {
         assert_eq!(bench.ask(path, "", START).content, "index");
         bench.warm(path);
         remove(&bench, &name);
-        assert_eq!(bench.from_memory(path, "", LATER), None);
+        assert_eq!(bench.ask_memory(path, "", LATER), None);
         assert_eq!(bench.ask(path, "", LATER).status, 404);
     }
 }
@@ -190,7 +190,7 @@ fn a_change_that_leaves_the_bytes_alone_shows_as_well() {
             file.set_times(times).expect("a time this file system has");
         }),
         ("locked", |bench| {
-            fs::set_permissions(bench.path("page.txt"), Permissions::from_mode(0)).expect("our own file");
+            fs::set_permissions(bench.path("page.txt"), Permissions::from_mode(0o000)).expect("our own file");
         }),
         ("linked", |bench| {
             fs::hard_link(bench.path("page.txt"), bench.path("hard.txt")).expect("our own file");
@@ -206,7 +206,7 @@ fn a_change_that_leaves_the_bytes_alone_shows_as_well() {
         let old = bench.warm("/page.txt");
         bench.tick();
         change(&bench);
-        assert_eq!(bench.from_memory("/page.txt", "", LATER), None, "{name}");
+        assert_eq!(bench.ask_memory("/page.txt", "", LATER), None, "{name}");
         let new = bench.ask("/page.txt", "", LATER);
         // A file that is locked is still open to root.
         if new.status == 200 {
@@ -226,14 +226,14 @@ fn a_batch_costs_one_look() {
         bench.warm(path);
         let batch = Duration::from_millis(10);
         // The first of the batch looks.
-        assert_eq!(bench.surely_from_memory(path, "", batch).content, "old!");
+        assert_eq!(bench.surely_ask_memory(path, "", batch).content, "old!");
         bench.tick();
         bench.file(name, "new!");
         for received in [batch, batch - Duration::from_nanos(1), START] {
-            assert_eq!(bench.from_memory(path, "", received).expect("no look").content, "old!", "{received:?}");
+            assert_eq!(bench.ask_memory(path, "", received).expect("no look").content, "old!", "{received:?}");
             assert_eq!(bench.ask(path, "", received).content, "old!", "{received:?}");
         }
-        assert_eq!(bench.from_memory(path, "", batch + Duration::from_nanos(1)), None);
+        assert_eq!(bench.ask_memory(path, "", batch + Duration::from_nanos(1)), None);
         // What was found changed is gone for the earlier ones, too: they get what is there now.
         assert_eq!(bench.ask(path, "", START).content, "new!");
     }
@@ -248,6 +248,6 @@ fn a_request_from_before_the_first_moment_is_looked_at_always() {
     bench.warm("/page.txt");
     bench.tick();
     bench.file("page.txt", "new!");
-    assert_eq!(bench.from_memory("/page.txt", "", START), None);
+    assert_eq!(bench.ask_memory("/page.txt", "", START), None);
     assert_eq!(bench.ask("/page.txt", "", START).content, "new!");
 }

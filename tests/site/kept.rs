@@ -51,7 +51,7 @@ fn what_is_kept_answers_as_the_file_does() {
                 };
                 assert_eq!(warm.status, expected, "{method} {path} {fields}");
             }
-            let from_memory = bench.surely_from_memory(path, &fields, LATER);
+            let from_memory = bench.surely_ask_memory(path, &fields, LATER);
             assert_eq!(from_memory.status, bench.ask_at("GET", path, &fields, LATER, now).status, "{path} {fields}");
         }
     }
@@ -60,9 +60,9 @@ fn what_is_kept_answers_as_the_file_does() {
 #[test]
 fn what_needs_no_file_is_answered_from_memory() {
     let bench = Bench::new();
-    assert_eq!(bench.from_memory("/a%2Fb", "", START).map(|answer| answer.status), Some(404));
+    assert_eq!(bench.ask_memory("/a%2Fb", "", START).map(|answer| answer.status), Some(404));
     for path in ["/missing", "/.hidden", "/", "/dir", "/dir/"] {
-        assert_eq!(bench.from_memory(path, "", START), None, "{path}");
+        assert_eq!(bench.ask_memory(path, "", START), None, "{path}");
     }
 }
 
@@ -70,7 +70,7 @@ fn what_needs_no_file_is_answered_from_memory() {
 fn a_file_is_kept_from_its_first_request_on() {
     let bench = Bench::new();
     bench.file("a.txt", "a");
-    assert_eq!(bench.from_memory("/a.txt", "", START), None);
+    assert_eq!(bench.ask_memory("/a.txt", "", START), None);
     bench.warm("/a.txt");
     assert_eq!(bench.site.cache().len(), 1);
 }

@@ -38,7 +38,7 @@ fn no_answer_is_older_than_its_question() {
                         let before = written.load(Ordering::SeqCst);
                         let received = Instant::now().duration_since(bench.start);
                         let answer =
-                            bench.from_memory(path, "", received).unwrap_or_else(|| bench.ask(path, "", received));
+                            bench.ask_memory(path, "", received).unwrap_or_else(|| bench.ask(path, "", received));
                         // The kernel gives up resolving when names move too fast.
                         if answer.status == 503 {
                             continue;
@@ -70,7 +70,7 @@ fn a_directory_swapped_for_a_link_is_never_followed_out() {
     bench.warm("/swapped/page.txt");
     exchange();
     let received = Instant::now().duration_since(bench.start);
-    assert_eq!(bench.from_memory("/swapped/page.txt", "", received), None);
+    assert_eq!(bench.ask_memory("/swapped/page.txt", "", received), None);
     assert_eq!(request(received).status, 404);
     exchange();
     // Moving: whatever comes from memory was looked at.
@@ -84,7 +84,7 @@ fn a_directory_swapped_for_a_link_is_never_followed_out() {
         let mut found = 0;
         for _ in 0..20_000 {
             let received = Instant::now().duration_since(bench.start);
-            match bench.from_memory("/swapped/page.txt", "", received) {
+            match bench.ask_memory("/swapped/page.txt", "", received) {
                 Some(answer) => assert_eq!((answer.status, answer.content.as_str()), (200, "inside")),
                 None => found += usize::from(request(received).status == 200),
             }

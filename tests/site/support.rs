@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// The answer to a GET that was received so long after the start, if no disk is waited for.
-    pub fn from_memory(&self, path: &str, fields: &str, received: Duration) -> Option<Answer> {
+    pub fn ask_memory(&self, path: &str, fields: &str, received: Duration) -> Option<Answer> {
         let head = head("GET", path, fields);
         let mut storage = FieldStorage::new();
         let request = request::parse(head.as_bytes(), &mut storage).expect("a good request");
@@ -75,8 +75,8 @@ impl Bench {
     /// The same where nothing has changed. The kernel may be unable to tell while names move elsewhere, as other tests
     /// have them do: then it is asked again.
     #[track_caller]
-    pub fn surely_from_memory(&self, path: &str, fields: &str, received: Duration) -> Answer {
-        let tries = (0..1_000).find_map(|_| self.from_memory(path, fields, received));
+    pub fn surely_ask_memory(&self, path: &str, fields: &str, received: Duration) -> Answer {
+        let tries = (0..1_000).find_map(|_| self.ask_memory(path, fields, received));
         tries.unwrap_or_else(|| panic!("{path} is never answered from memory"))
     }
 
@@ -99,7 +99,7 @@ impl Bench {
     #[track_caller]
     pub fn warm(&self, path: &str) -> Answer {
         let cold = self.ask(path, "", Duration::ZERO);
-        assert_eq!(self.from_memory(path, "", Duration::ZERO).as_ref(), Some(&cold), "{path} is not kept");
+        assert_eq!(self.ask_memory(path, "", Duration::ZERO).as_ref(), Some(&cold), "{path} is not kept");
         cold
     }
 

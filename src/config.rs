@@ -190,7 +190,7 @@ pub const CACHED_DESCRIPTORS_MAX: u64 = 256;
 
 /// What nobody has asked for in so long is let go. A deleted file's space comes back then; a page that is asked for less
 /// often gains nothing from being kept.
-pub const CACHE_IDLE_TIME: Duration = Duration::from_secs(10);
+pub const CACHE_IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// How often the cache is looked through for that.
 pub const CACHE_TIDY_INTERVAL: Duration = Duration::from_secs(1);

@@ -75,6 +75,8 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[TcpListener], desk: &mut Desk)
             Woken::Departure => pause.end(),
             Woken::Timeout => {}
             Woken::Listeners(ready) => {
+                // Whoever comes may be gone again before the next sweep, and the handler keep something for it.
+                kept = Kept::Something;
                 let ready = listeners.iter().zip(ready).filter_map(|(listener, ready)| ready.then_some(listener));
                 for listener in ready {
                     match accept_patiently(mill, listener) {

@@ -4,7 +4,7 @@
 //! `tests/site/changes.rs`; these are about the whole way from a disk to a client.
 
 use crate::load;
-use crate::support::{Client, Response, Server, Site, get, patterned, request, show};
+use crate::support::{Client, PATIENCE, Response, Server, Site, get, patterned, request, show};
 
 /// Everything but the date.
 fn undated(response: &Response) -> (u16, Vec<String>, Vec<u8>) {
@@ -163,4 +163,22 @@ fn a_large_file_replaced_while_it_is_sent_ends_as_it_began() {
     assert_eq!(head.field("content-length"), old.len().to_string());
     assert!(content == old, "the bytes differ");
     assert!(slow.ask(get("/large.bin", "")).content == new);
+}
+
+/// A deleted file's space comes back when its last descriptor is closed: soon, and with nobody there.
+#[test]
+fn a_deleted_file_is_let_go_when_nobody_asks_for_it() {
+    let _alone = load::alone();
+    let site = Site::new();
+    site.file("large.bin", patterned(200_000)).file("small.txt", "small");
+    site.settle();
+    let server = Server::start(site.root(), &["--access-log", "off"]);
+    let mut client = Client::connect(&server);
+    client.ask(get("/small.txt", ""));
+    let before = load::descriptors(server.pid());
+    client.ask(get("/large.bin", ""));
+    assert_eq!(load::descriptors(server.pid()), before + 1);
+    std::fs::remove_file(site.path("large.bin")).expect("our own file");
+    drop(client);
+    load::wait_until(PATIENCE, "the descriptor is closed", || load::descriptors(server.pid()) < before);
 }

@@ -101,6 +101,11 @@ mod in_the_root {
             remove(bench, "link.txt");
             link(bench, "../outside/er/page.txt", "link.txt");
         } => 404, "";
+        // The very same file, untouched: a short look that followed links would not see it.
+        a_link_turned_out_and_back: "/link.txt", |bench| {
+            remove(bench, "link.txt");
+            link(bench, "../served/page.txt", "link.txt");
+        } => 404, "";
         what_a_link_leads_to_rewritten: "/link.txt", |bench| _ = bench.file("page.txt", "new!") => 200, "new!";
     }
 }

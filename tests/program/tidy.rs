@@ -37,7 +37,17 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 
 /// Every source file: its path below `src`, and its text.
 fn rooms() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    texts("src")
+}
+
+/// What is read along with the source, or starts from it.
+fn rooms_and_outhouses() -> Vec<(String, String)> {
+    ["src", "examples", "benches"].into_iter().flat_map(texts).collect()
+}
+
+/// Every file of Rust below a directory of this repository: its path below that, and its text.
+fn texts(directory: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
     let name = |path: &Path| path.strip_prefix(&root).expect("it was found there").display().to_string();
     sources(&root).iter().map(|path| (name(path), fs::read_to_string(path).expect("it is text"))).collect()
 }
@@ -66,7 +76,7 @@ fn the_language_is_pure() {
 
 #[test]
 fn every_room_says_first_what_it_is_and_is_small() {
-    for (name, text) in rooms() {
+    for (name, text) in rooms_and_outhouses() {
         assert!(text.starts_with("//! "), "{name} begins without a sentence");
         assert!(text.lines().count() <= LINES_MAX, "{name} has {} lines: two ideas?", text.lines().count());
     }
@@ -74,7 +84,7 @@ fn every_room_says_first_what_it_is_and_is_small() {
 
 #[test]
 fn nothing_is_unsafe_and_nothing_is_left_undone() {
-    for (name, text) in rooms() {
+    for (name, text) in rooms_and_outhouses() {
         for word in ["unsafe {", "unsafe fn", "unsafe impl", "todo!(", "unimplemented!("] {
             assert!(!text.contains(word), "{name} has {word}");
         }

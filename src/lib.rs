@@ -30,7 +30,7 @@
 //! | room | what it is |
 //! |---|---|
 //! | [`config`] | every limit and timeout, with its unit and its reason |
-//! | `sync` | atomics and a lock, for the pond: the standard library's, or the model checker's |
+//! | `sync` | atomics and locks, for what threads hand each other: the standard library's, or the model checker's |
 //! | [`http`] | the language: heads, paths, conditions, ranges, as pure functions |
 //! | [`site`] | the files: a path opened beneath the root, kept while it is asked for, never stale ([`site::cache`]), and the server's whole behaviour on one page, [`site::respond`] |
 //! | [`observe`] | what is written down about it: the access log, behind a queue that never holds a worker up |

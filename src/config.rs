@@ -93,7 +93,13 @@ pub const LEADING_EMPTY_LINES_MAX: usize = 4;
 
 /// Connections that a worker takes together: enough that waiting for events, the clocks and a look at a file are shared
 /// by many; few enough that the last of them doesn't wait noticeably longer than the first.
-pub const BATCH_MAX: usize = 16;
+pub const BATCH_MAX: usize = 32;
+
+/// How long a worker has the processor, as long as there is work, before it lets others have it once. Measured with 64
+/// clients on the same two cores: the slowest of a hundred answers took 1.4 ms instead of 3.4, for 1 % fewer requests/s;
+/// at 250 µs it would be 1.1 ms, for 6 %. The price is paid beside programs that always compute: with one on each core,
+/// a saturated server had 0.65 of the requests/s that it had without giving way (0.5 at 500 µs).
+pub const GIVE_WAY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Turns that a connection may have one after the other because something came for it when it was to be parked; then it
 /// waits for its turn like others.

@@ -1,4 +1,4 @@
-//! The program: reads the command line, starts logging, binds, runs, and says how it ended.
+//! The program: reads the command line, binds, starts logging, runs, and says how it ended.
 //!
 //! *Architecture invariant:* this is the only place that decides where output goes, and the only one that exits.
 //!
@@ -47,10 +47,15 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let links = if arguments.follow_symlinks { Links::Anywhere } else { Links::Beneath };
     let hidden = if arguments.hidden { Hidden::Served } else { Hidden::Denied };
     let site = Site::open(&directory, links, hidden).map_err(|cause| cannot_serve(&directory, &cause))?;
-    let server = Server::bind(&arguments.addresses(), arguments.limits()).map_err(|error| cannot_bind(&error))?;
+    let limits = arguments.limits();
+    let workers = limits.workers;
+    let server = Server::bind(&arguments.addresses(), limits).map_err(|error| cannot_bind(&error))?;
+    drain_on_signals(&server.drain_handle()).map_err(|cause| format!("can't handle signals: {cause}"))?;
 
     let diagnostics = start_diagnostics(arguments)?;
-    let result = serve(arguments, &directory, server, site);
+    announce(&server);
+    log::info!("serving {}, workers: {workers}", directory.display());
+    let result = serve(arguments, server, site);
     if diagnostics.dropped() > 0 {
         log::warn!("{} lines were dropped here, because nobody took them in time", diagnostics.dropped());
     }
@@ -58,11 +63,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     result
 }
 
-/// With diagnostics running: from the first line of output to the last.
-fn serve(arguments: &Arguments, directory: &Path, server: Server, site: Site) -> Result<(), String> {
-    drain_on_signals(&server.drain_handle()).map_err(|cause| format!("can't handle signals: {cause}"))?;
-    announce(&server);
-    log::info!("serving {}, workers: {}", directory.display(), arguments.limits().workers);
+/// With diagnostics running: from the first connection to the last.
+fn serve(arguments: &Arguments, server: Server, site: Site) -> Result<(), String> {
     let access_log = start_access_log(arguments)?;
     let server = server.with_fields(arguments.headers().to_vec());
     let server = match &access_log {

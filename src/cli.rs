@@ -118,6 +118,15 @@ pub struct Arguments {
     #[arg(help_heading = LIMITS, env = "MILLPOND_DRAIN_TIMEOUT", hide_env = true)]
     drain_timeout: Span,
 
+    /// Keep rights that serving does not need
+    ///
+    /// Without this the process gives them up before its first connection: it reads beneath DIR (with
+    /// --follow-symlinks: everything), and can neither write, nor execute, nor open a TCP connection. Linux 6.12 enforces
+    /// all of it, older ones as much as they can; a line on stderr says what holds.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_NO_SANDBOX", hide_env = true)]
+    #[arg(help_heading = LIMITS)]
+    pub no_sandbox: bool,
+
     /// Line per response, on stdout: off, common or combined
     ///
     /// common has address, time, request line, status and bytes; combined has referer and user agent too. Queries are

@@ -36,6 +36,7 @@
 //! | [`observe`] | what is written down about it: the access log, behind a queue that never holds a worker up |
 //! | [`engine`] | the machinery: who is ready, who keeps them, what a turn does, how it ends; [`engine::connection`] is its heart |
 //! | [`server`] | the hall, where the three are joined |
+//! | [`sandbox`] | what the process gives up before it serves |
 //! | [`cli`] | the command line; `main.rs` is left with starting it and the exit code |
 //!
 //! Arrows point down only: `http` uses nothing of the others, `site` and `engine` use `http` and don't know each other.
@@ -48,6 +49,8 @@
 //! 4. Nothing from a client is written to a response head, a log or a terminal as it came ([`http::response`],
 //!    [`observe::access_log`]).
 //! 5. Nothing is written: there is no code here that creates, changes or removes a file.
+//! 6. The program takes the right to do otherwise from itself before its first connection, as far as the kernel goes
+//!    along: it reads beneath the directory, and that is all ([`sandbox`]).
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_os = "linux"))]
@@ -60,4 +63,5 @@ pub mod site;
 pub mod observe;
 pub mod engine;
 pub mod server;
+pub mod sandbox;
 pub mod cli;

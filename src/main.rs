@@ -1,4 +1,5 @@
-//! The program: reads the command line, binds, starts logging, runs, and says how it ended.
+//! The program: reads the command line, binds, gives up what serving doesn't need, starts logging, runs, and says how it
+//! ended.
 //!
 //! *Architecture invariant:* this is the only place that decides where output goes, and the only one that exits.
 //!
@@ -23,6 +24,7 @@ use millpond::cli::Arguments;
 use millpond::config;
 use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
+use millpond::sandbox::{self, Reading, Sandbox};
 use millpond::server::{BindError, DrainHandle, Server};
 use millpond::site::respond::{Hidden, Site};
 use millpond::site::root::Links;
@@ -52,9 +54,15 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let server = Server::bind(&arguments.addresses(), limits).map_err(|error| cannot_bind(&error))?;
     drain_on_signals(&server.drain_handle()).map_err(|cause| format!("can't handle signals: {cause}"))?;
 
+    // Before the first thread. From here on nothing is opened but files to be sent; even counting cores reads others.
+    let directories = [site.directory()];
+    let reading = if arguments.follow_symlinks { Reading::Anywhere } else { Reading::Beneath(&directories) };
+    let sandbox = (!arguments.no_sandbox).then(|| sandbox::enter(reading));
+
     let diagnostics = start_diagnostics(arguments)?;
     announce(&server);
     log::info!("serving {}, workers: {workers}", directory.display());
+    say_what_holds(sandbox.as_ref());
     let result = serve(arguments, server, site);
     if diagnostics.dropped() > 0 {
         log::warn!("{} lines were dropped here, because nobody took them in time", diagnostics.dropped());
@@ -84,6 +92,14 @@ fn serve(arguments: &Arguments, server: Server, site: Site) -> Result<(), String
     }
     log::info!("{drained}");
     Ok(())
+}
+
+fn say_what_holds(sandbox: Option<&Sandbox>) {
+    match sandbox {
+        Some(whole) if whole.is_whole() => log::info!("{whole}"),
+        Some(in_part) => log::warn!("{in_part}"),
+        None => log::info!("no sandbox, as asked"),
+    }
 }
 
 /// Diagnostics go through a queue: standard error may be a pipe that nobody reads, and no worker is to wait for it.

@@ -18,6 +18,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -102,6 +103,11 @@ impl Site {
     /// What is kept, for who watches.
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// The directory, to be allowed to whoever is allowed nothing else.
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.root.directory()
     }
 
     /// Steps 2 and 3 for what isn't kept.

@@ -29,7 +29,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{self, Access, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -130,6 +130,11 @@ impl Root {
         let resolves_cached = matches!(resolving(resolve | ResolveFlags::CACHED), Ok(()) | Err(Errno::AGAIN));
         let is_local = file_system::stamps_in_time(&directory);
         Ok(Root { directory, resolve, resolves_cached, is_local })
+    }
+
+    /// The descriptor that every path is resolved from.
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
     }
 
     /// Opens what is under a path relative to the root.

@@ -283,7 +283,7 @@ rows!(right:
         "--bind", "127.0.0.1", "--workers", "3", "--connections-max", "100", "--head-timeout", "1s",
         "--idle-timeout", "1m",
         "--stall-timeout", "1m", "--drain-timeout", "1s", "--access-log", "combined", "--hidden", "--follow-symlinks",
-        "--header", "X-Duck: quack",
+        "--no-sandbox", "--header", "X-Duck: quack",
     ]),
     all_the_short_options(&["-p", "0", "-b", "127.0.0.1", "-w", "3", "-v"]),
 );
@@ -335,7 +335,7 @@ fn every_option_can_be_given_in_the_environment() {
     let site = site();
     let mut command = bare_command();
     command.arg(site.root()).envs(VARIABLES.map(|(_, variable, _, right)| (variable, right)));
-    command.env("MILLPOND_HIDDEN", "true").env("MILLPOND_FOLLOW_SYMLINKS", "true");
+    command.env("MILLPOND_HIDDEN", "true").env("MILLPOND_FOLLOW_SYMLINKS", "true").env("MILLPOND_NO_SANDBOX", "true");
     let server = Server::spawn(command);
     let mut client = Client::connect(&server);
     let hello = client.ask(plain_get("/hello.txt"));
@@ -343,6 +343,7 @@ fn every_option_can_be_given_in_the_environment() {
     assert_eq!(client.ask(plain_get("/.hidden")).content, b"hidden\n");
     assert_eq!(client.ask(plain_get("/out.txt")).content, crate::support::SECRET.as_bytes());
     assert_eq!(server.stdout().iter().filter(|byte| **byte == b'\n').count(), 1, "the access log is off");
+    server.wait_for_stderr_line(PATIENCE, |line| line.contains("no sandbox"));
 }
 
 #[test]
@@ -373,7 +374,7 @@ rows!(help:
 fn help(args: &[&str]) {
     let ended = run(with(args));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-    let flags = ["--hidden", "--follow-symlinks", "--verbose", "--quiet", "--help", "--version"];
+    let flags = ["--hidden", "--follow-symlinks", "--no-sandbox", "--verbose", "--quiet", "--help", "--version"];
     for name in VARIABLES.iter().map(|(option, ..)| *option).chain(flags) {
         assert!(ended.stdout.contains(name), "no {name} in {}", ended.stdout);
     }
@@ -394,7 +395,7 @@ fn version(args: &[&str]) {
 // -------------------------------------------------------------------------------------------------- what stderr is for
 
 rows!(stderr_lines:
-    a_usual_run_says_when_it_starts_and_how_it_ended(&[], 1..=4),
+    a_usual_run_says_when_it_starts_and_how_it_ended(&[], 1..=5),
     a_quiet_run_says_nothing(&["--quiet"], 0..=0),
 );
 

@@ -29,6 +29,7 @@ mod cache;
 mod transfer;
 mod drain;
 mod access_log;
+mod sandbox;
 mod cli;
 mod tools;
 mod library;

@@ -33,7 +33,7 @@ fn without_options_everything_has_its_default() {
     assert_eq!(arguments.bind, [IpAddr::from([127, 0, 0, 1])]);
     assert_eq!(arguments.limits(), Limits::recommended());
     assert_eq!(arguments.access_log, AccessLog::Common);
-    assert_eq!((arguments.hidden, arguments.follow_symlinks), (false, false));
+    assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (false, false, false));
     assert_eq!(arguments.headers(), []);
     assert_eq!(arguments.log_filter(), LevelFilter::Info);
 }
@@ -41,7 +41,8 @@ fn without_options_everything_has_its_default() {
 #[test]
 fn every_option_reaches_its_field() {
     let line = "site -p 0 -b :: -b [::1],192.0.2.1 -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
-                --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks -v";
+                --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
+                --no-sandbox -v";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(arguments.port, 0);
     let addresses = ["::", "::1", "192.0.2.1"].map(|address| address.parse::<IpAddr>().unwrap());
@@ -56,7 +57,7 @@ fn every_option_reaches_its_field() {
     };
     assert_eq!(arguments.limits(), limits);
     assert_eq!(arguments.access_log, AccessLog::Combined);
-    assert_eq!((arguments.hidden, arguments.follow_symlinks), (true, true));
+    assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (true, true, true));
     assert_eq!(arguments.directory(|_| panic!("DIR decides")), Path::new("site"));
 }
 

@@ -22,6 +22,7 @@ mod errors;
 
 // How the machinery holds.
 mod load;
+mod strace;
 mod parking;
 mod deadlines;
 mod limits;

@@ -5,14 +5,13 @@
 //! nothing but `sendfile` and waiting between the head and the end of a large response.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
-
 use crate::load::{self, DOWNLOAD, plain_get, program, skips};
+use crate::strace::{self, name};
 use crate::support::{Client, PATIENCE, Server, Site, patterned, rows};
 
 fn site() -> Site {
@@ -159,77 +158,6 @@ fn wrk(threads: &str, connections: &str) {
 
 // -------------------------------------------------------------------------------------------------------- system calls
 
-/// strace attached to every thread of a server: it writes down what they call until it is detached.
-struct Trace {
-    strace: Child,
-    out: Site,
-}
-
-impl Trace {
-    /// Nothing if this machine does not let one process trace another.
-    fn attach(server: &Server) -> Option<Trace> {
-        let out = Site::new();
-        let mut command = Command::new("strace");
-        command.args(["-f", "-s", "16", "-o"]).arg(out.path("trace")).args(["-p", &server.pid().to_string()]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut strace = command.spawn().expect("a program that was found runs");
-        let mut stderr = BufReader::new(strace.stderr.take().expect("stderr is piped"));
-        let (mut line, mut attached) = (String::new(), 0);
-        // It says "Process 7 attached" once for each thread.
-        while attached < load::threads(server.pid()) {
-            line.clear();
-            let read = stderr.read_line(&mut line).expect("strace writes text");
-            if read == 0 || line.contains("not permitted") {
-                strace.kill().expect("our own child");
-                strace.wait().expect("our own child");
-                return None;
-            }
-            attached += usize::from(line.contains("attached"));
-            if let Some(threads) = line.split("with ").nth(1).and_then(|rest| rest.split(' ').next()) {
-                attached = threads.parse().expect("a number of threads");
-            }
-        }
-        // What it still says goes nowhere, and must not block it.
-        std::thread::spawn(move || drop(std::io::copy(&mut stderr, &mut std::io::sink())));
-        Some(Trace { strace, out })
-    }
-
-    /// Detaches, and returns the calls of those threads that made this one, in order, as they began.
-    fn calls_of_threads_that(mut self, call: &str) -> Vec<String> {
-        rustix::process::kill_process(Pid::from_child(&self.strace), Signal::INT)
-            .expect("our own child takes a signal");
-        self.strace.wait().expect("our own child can be waited for");
-        let text = fs::read_to_string(self.out.path("trace")).expect("strace's file");
-        let calls =
-            text.lines().filter_map(|line| line.split_once(' ')).map(|(thread, call)| (thread, call.trim_start()));
-        // Not calls: the second half of one that another thread interrupted, signals, exits.
-        let calls: Vec<_> = calls.filter(|(_, call)| !call.starts_with(['<', '+', '-'])).collect();
-        let asked_for = |thread: &str| calls.iter().any(|(found, made)| *found == thread && name(made) == call);
-        calls.iter().filter(|(thread, _)| asked_for(thread)).map(|(_, call)| (*call).to_owned()).collect()
-    }
-}
-
-impl Drop for Trace {
-    fn drop(&mut self) {
-        // Both fail only if it has ended before, which is as well.
-        let _ = self.strace.kill();
-        let _ = self.strace.wait();
-    }
-}
-
-/// The name of a call like `read(3, …`.
-fn name(call: &str) -> &str {
-    call.split('(').next().unwrap_or(call)
-}
-
-fn traced(server: &Server) -> Option<Trace> {
-    if skips(program("strace").is_some(), "strace") {
-        return None;
-    }
-    let trace = Trace::attach(server);
-    if skips(trace.is_some(), "permission to trace") { None } else { trace }
-}
-
 #[test]
 fn a_warm_1_kib_get_costs_at_most_eight_system_calls() {
     const REQUESTS: usize = 100;
@@ -245,11 +173,11 @@ fn a_warm_1_kib_get_costs_at_most_eight_system_calls() {
     for _ in 0..REQUESTS {
         client.ask(plain_get("/1k.bin"));
     }
-    let Some(trace) = traced(&server) else { return };
+    let Some(trace) = strace::attach(&server, &[]) else { return };
     for _ in 0..REQUESTS {
         client.ask(plain_get("/1k.bin"));
     }
-    let mut calls = trace.calls_of_threads_that("recvfrom");
+    let mut calls = strace::calls_of_threads_that(&trace.detach(), "recvfrom");
     // In a debug build, std looks at each descriptor before it closes it.
     calls.retain(|call| !(cfg!(debug_assertions) && name(call) == "fcntl" && call.contains("F_GETFD")));
     let counted = count(&calls);
@@ -286,7 +214,7 @@ fn between_head_and_end_of_a_gigabyte_there_is_nothing_but_sendfile_and_waiting(
     let server = Server::start(site.root(), &["--access-log", "off"]);
     Client::connect(&server).ask(plain_get("/hello.txt"));
     let mut stream = load::wide(server.address());
-    let Some(trace) = traced(&server) else { return };
+    let Some(trace) = strace::attach(&server, &[]) else { return };
     stream.write_all(plain_get("/gib.bin").as_bytes()).expect("the server takes a request");
     load::read_head(&mut stream);
     let (mut left, mut chunk, since) = (GIB, vec![0; 1024 * 1024], Instant::now());
@@ -295,7 +223,7 @@ fn between_head_and_end_of_a_gigabyte_there_is_nothing_but_sendfile_and_waiting(
         assert!(read > 0 && since.elapsed() < Duration::from_secs(60), "{left} bytes are left");
         left -= u64::try_from(read).expect("a usize is a u64 here");
     }
-    let calls = trace.calls_of_threads_that("sendfile");
+    let calls = strace::calls_of_threads_that(&trace.detach(), "sendfile");
     let is_head = |call: &String| SENDS.contains(&name(call)) && call.contains("HTTP/1.1 200");
     let head = calls.iter().position(is_head).unwrap_or_else(|| panic!("no head was sent: {:?}", count(&calls)));
     let end = calls

@@ -23,12 +23,14 @@ mod errors;
 // How the machinery holds.
 mod load;
 mod strace;
+mod crowd;
 mod parking;
 mod deadlines;
 mod limits;
 mod cache;
 mod transfer;
 mod drain;
+mod faults;
 mod access_log;
 mod sandbox;
 mod cli;

@@ -69,6 +69,24 @@ impl Client {
         response
     }
 
+    /// The next response; none if the server closes before it is whole.
+    pub fn response_or_close(&mut self, method: &str) -> Option<Response> {
+        while find(&self.unread, b"\r\n\r\n").is_none() {
+            if !self.grows() {
+                return None;
+            }
+        }
+        let mut response = self.head();
+        let length = response.framed_length(method);
+        while self.unread.len() < length {
+            if !self.grows() {
+                return None;
+            }
+        }
+        response.content = self.take(length);
+        Some(response)
+    }
+
     /// The head of the next response only; its content is still to be read, with [`Client::take`] or
     /// [`Client::read_to_end`].
     pub fn head(&mut self) -> Response {
@@ -122,6 +140,13 @@ impl Client {
     pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Response {
         self.send(&request);
         self.response(&method_of(request.as_ref()))
+    }
+
+    /// Reads once, and says whether anything came.
+    fn grows(&mut self) -> bool {
+        let before = self.unread.len();
+        self.fill();
+        self.unread.len() > before
     }
 
     /// Reads once; no more bytes than before means that the server has closed.

@@ -83,6 +83,10 @@ fn fill_common(site: &Site) {
     let tail = File::options().write(true).open(site.path("sparse-5g.bin")).expect("our own file");
     tail.write_all_at(b"tail", FIVE_GIB - 4).expect("our own file");
     site.file("large.bin", patterned(LARGE_BYTES));
+    site.file("middle.bin", patterned(MIDDLE_BYTES));
+    // What claims to be of the future is never kept: each request opens and reads it.
+    site.file("tomorrow.txt", "read anew\n");
+    site.modified("tomorrow.txt", SystemTime::now() + Duration::from_secs(24 * 60 * 60));
     // 1994-11-06 08:49:37 UTC: the date that RFC 9110 §5.6.7 writes in all three formats.
     site.modified("dated.txt", SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777));
 }
@@ -140,6 +144,9 @@ pub const FIVE_GIB: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Larger than any socket buffer of loopback would take at once.
 pub const LARGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Too large to be copied behind its head, and small enough to be kept in memory.
+pub const MIDDLE_BYTES: usize = 100_000;
 
 /// Bytes that tell where they stand: a wrong offset shows.
 pub fn patterned(length: usize) -> Vec<u8> {

@@ -79,7 +79,7 @@ fn serve(arguments: &Arguments, server: Server, site: Site) -> Result<(), String
         Some(log) => server.with_access_log(log.clone()),
         None => server,
     };
-    let drained = server.run(site).map_err(|cause| cause.to_string())?;
+    let drained = server.run(site).map_err(|cause| format!("can't start serving: {cause}"))?;
     if let Some(log) = access_log {
         let unwritten = match log.close(config::LOG_CLOSE_TIMEOUT) {
             Closed::Drained => 0,

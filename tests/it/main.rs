@@ -31,6 +31,7 @@ mod cache;
 mod transfer;
 mod drain;
 mod faults;
+mod shortage;
 mod access_log;
 mod sandbox;
 mod cli;

@@ -70,24 +70,30 @@ fn sixty_four_fifos_hold_nobody() {
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
-/// Root reads everything: as root, the server of these tests runs as user 65534 ("nobody"), from a copy of the binary
-/// where that user can reach it.
+/// Root reads everything: as root, the server of these tests runs as user 65534 ("nobody").
 fn start_unprivileged(site: &Site) -> Server {
     const NOBODY: u32 = 65_534;
     let mut command = Server::command(site.root());
     if rustix::process::geteuid().is_root() {
-        let copy = site.outside().join("millpond");
-        // By another process: a descriptor for writing that is open here could be inherited by a server that another
-        // test starts at this moment, and the copy would be "busy" (ETXTBSY).
-        let copied = Command::new("cp").arg(command.get_program()).arg(&copy).status().expect("cp is there");
-        assert!(copied.success());
-        std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("our own file");
-        let mut as_nobody = Command::new(copy);
-        as_nobody.args(command.get_args()).current_dir("/").env_clear().uid(NOBODY).gid(NOBODY);
-        command = as_nobody;
+        command = unprivileged(site, NOBODY);
     }
     command.args(["--access-log", "off"]);
     Server::spawn(command)
+}
+
+/// The command line of a server on a site that another user may run, for who is root: from a copy of the binary where
+/// that user can reach it.
+pub fn unprivileged(site: &Site, user: u32) -> Command {
+    let command = Server::command(site.root());
+    let copy = site.outside().join("millpond");
+    // By another process: a descriptor for writing that is open here could be inherited by a server that another
+    // test starts at this moment, and the copy would be "busy" (ETXTBSY).
+    let copied = Command::new("cp").arg(command.get_program()).arg(&copy).status().expect("cp is there");
+    assert!(copied.success());
+    std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("our own file");
+    let mut as_user = Command::new(copy);
+    as_user.args(command.get_args()).current_dir("/").env_clear().uid(user).gid(user);
+    as_user
 }
 
 #[test]

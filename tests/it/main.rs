@@ -32,6 +32,7 @@ mod transfer;
 mod drain;
 mod faults;
 mod shortage;
+mod stopped;
 mod access_log;
 mod sandbox;
 mod cli;

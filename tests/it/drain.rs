@@ -141,9 +141,7 @@ fn half_heads_do_not_hold_the_drain_longer_than_its_deadline() {
 
 /// Stops the server, lets something happen that it can't see yet, and then shows it that and the signal at once.
 fn behind_its_back(server: &Server, happens: impl FnOnce()) {
-    server.signal(Signal::STOP);
-    let stat = || std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("our own child");
-    load::wait_until(PATIENCE, "the server is stopped", || stat().contains(") T "));
+    load::stop(server);
     happens();
     server.signal(Signal::TERM);
     server.signal(Signal::CONT);

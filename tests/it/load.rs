@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-use rustix::process::{Pid, Resource, Rlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use crate::support::{Client, LARGE_BYTES, PATIENCE, Server, patterned, show};
 
@@ -120,6 +120,13 @@ pub fn next_descriptor(pid: u32) -> u64 {
     (0..).find(|number| !open(number)).expect("numbers do not end")
 }
 
+/// Stops a server, and returns once it stands still: until it is sent SIGCONT, it sees nothing of what happens.
+pub fn stop(server: &Server) {
+    server.signal(Signal::STOP);
+    let stat = || fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("our own child");
+    wait_until(PATIENCE, "the server is stopped", || stat().contains(") T "));
+}
+
 /// How many threads the process has.
 pub fn threads(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).expect("our own child shows its threads").count()
@@ -195,7 +202,7 @@ impl Process {
         self.child.id()
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("our own child takes a signal");
     }
 

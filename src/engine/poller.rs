@@ -48,7 +48,8 @@ pub enum Interest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     pub token: Token,
-    /// Whether the peer has sent the end of the stream. If bytes stand before it no other event will tell of it.
+    /// Whether the peer has sent the end of the stream, or urgent data, at which a read stops short. If bytes stand before
+    /// the one or behind the other, no other event will tell of it.
     pub ended: bool,
 }
 
@@ -142,7 +143,9 @@ impl Poller {
     }
 }
 
-const INPUT: EventFlags = EventFlags::ET.union(EventFlags::IN).union(EventFlags::RDHUP);
+const INPUT: EventFlags = EventFlags::ET.union(EventFlags::IN).union(EventFlags::RDHUP).union(EventFlags::PRI);
+
+const END: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::PRI);
 
 impl Batch {
     pub fn new() -> Batch {
@@ -154,7 +157,7 @@ impl Batch {
     pub fn events(&self) -> impl Iterator<Item = Event> {
         self.taken().iter().filter(|event| event.data.u64() != NUDGE).map(|event| {
             let (data, flags) = (event.data, event.flags);
-            Event { token: Token::from_data(data), ended: flags.intersects(EventFlags::RDHUP | EventFlags::HUP) }
+            Event { token: Token::from_data(data), ended: flags.intersects(END) }
         })
     }
 

@@ -4,8 +4,13 @@
 //! server has then read that part and parked with it, without a sleep. DESIGN.md §3.1, §3.5; THREATS.md H15, H21.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::support::{Client, Response, get, request, server, show};
+use rustix::net::SendFlags;
+use rustix::process::Signal;
+
+use crate::load;
+use crate::support::{Client, Response, Server, common, get, request, server, show};
 
 /// What is sent before a first part, in the same segment.
 fn probe() -> Vec<u8> {
@@ -119,6 +124,30 @@ fn a_large_head_in_single_bytes_is_one_head() {
         client.send([byte]);
     }
     assert_eq!(client.response("GET").content_text(), "hello, world\n");
+}
+
+/// A read stops short at urgent data (tcp(7)) although more has come behind it, which no other event will tell of. The
+/// urgent byte itself isn't part of the stream.
+#[test]
+fn a_stream_with_urgent_data_anywhere_in_it_waits_for_no_deadline() {
+    let stream = [get("/hello.txt", ""), get("/digits.txt", "")].concat();
+    let server = Server::start(common().site.root(), &["--workers", "1", "--access-log", "off"]);
+    for cut in (0..stream.len()).step_by(7) {
+        let mut client = Client::connect(&server);
+        client.send(probe());
+        assert_eq!(client.response("OPTIONS").status, 204);
+        // So that all of it has come before the first read.
+        load::stop(&server);
+        client.send(&stream[..cut]);
+        assert_eq!(rustix::net::send(client.stream(), b"!", SendFlags::OOB), Ok(1));
+        client.send(&stream[cut..]);
+        let since = Instant::now();
+        server.signal(Signal::CONT);
+        let found: Vec<_> =
+            answers(&mut client, &["GET", "GET"]).into_iter().map(|answer| answer.content.len()).collect();
+        assert_eq!(found, [13, 36], "cut at {cut}");
+        load::assert_took(since.elapsed(), Duration::ZERO..Duration::from_secs(2));
+    }
 }
 
 /// Streams that end in a refusal: the same status wherever they are cut, and nothing behind it is answered.

@@ -1,17 +1,15 @@
-//! One line per response on stdout, that nobody can forge and nobody has to wait for.
+//! One line per response on stdout, that nobody can forge.
 //!
-//! *Invariants:* rows G1, G2, G3, G6 and S9 of THREATS.md, promise 15. The formats are Apache's *common* and
+//! *Invariants:* rows G1, G2 and G6 of THREATS.md, promise 15; that nobody has to wait for it is in [`sinks`](crate::sinks). The formats are Apache's *common* and
 //! *combined*.
 
-use std::io::{Read, Write};
-use std::process::Stdio;
+use std::io::Write;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::load::{self, DOWNLOAD, Download, Latencies, Process, assert_took, plain_get};
-use crate::support::{Client, PATIENCE, Server, Site, bare_command, get, rows, show};
+use crate::load::{self, DOWNLOAD, Download, plain_get};
+use crate::support::{Client, PATIENCE, Server, Site, get, rows, show};
 
 fn site() -> Site {
     let site = Site::new();
@@ -262,144 +260,4 @@ fn quoted(text: &str) -> (&str, &str) {
         }
     }
     panic!("no end of the quoted {text:?}")
-}
-
-// ---------------------------------------------------------------------------------------------------------- slow sinks
-
-/// Enough lines, of about 1 KiB each, to fill a pipe (64 KiB) and any queue that is bounded with reason.
-const FLOOD_REQUESTS: usize = 8_000;
-
-fn flood(address: std::net::SocketAddr, requests: usize) {
-    const PER_BATCH: usize = 100;
-    let mut client = Client::connect_to(address);
-    let batch = plain_get(&format!("/{}", "long".repeat(250))).repeat(PER_BATCH);
-    for _ in 0..requests / PER_BATCH {
-        client.send(&batch);
-        for _ in 0..PER_BATCH {
-            assert_eq!(client.response("GET").status, 404);
-        }
-    }
-}
-
-fn dropped_at_exit(stderr: &str) -> usize {
-    let mut counted = stderr.lines().filter(|line| line.contains("dropped"));
-    let last = counted.next_back().unwrap_or_else(|| panic!("nothing is said about dropped lines: {stderr:?}"));
-    let digits = |word: &str| word.replace(',', "").parse::<usize>().ok();
-    // The date of a diagnostic line is no word of digits alone.
-    last.split_whitespace().find_map(digits).unwrap_or_else(|| panic!("no count in {last:?}"))
-}
-
-#[test]
-fn a_blocked_stdout_slows_nobody_and_what_was_dropped_is_counted_and_said() {
-    let _alone = load::alone();
-    let site = site();
-    let mut command = Server::command(site.root());
-    command.args(["--workers", "1"]).stderr(Stdio::piped());
-    let mut server = Process::start(command);
-    let (address, since) = (server.address, Instant::now());
-    flood(address, FLOOD_REQUESTS);
-    let hello = plain_get("/hello.txt");
-    let latencies = Latencies::kept(&mut Client::connect_to(address), &hello, 200);
-    latencies.assert_within(Duration::from_millis(10), Duration::from_secs(1));
-    let flooded_for = since.elapsed();
-
-    let since = Instant::now();
-    server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
-    assert_took(since.elapsed(), Duration::ZERO..Duration::from_secs(2));
-    let (mut log, mut stderr) = (Vec::new(), String::new());
-    server.stdout.take().expect("nobody took it").read_to_end(&mut log).expect("what is in the pipe");
-    server.child.stderr.take().expect("stderr is piped").read_to_string(&mut stderr).expect("stderr is text");
-    let warnings = stderr.lines().filter(|line| line.contains("dropped")).count();
-    let warnings_max = usize::try_from(flooded_for.as_secs()).expect("a few seconds") + 4;
-    assert!(warnings <= warnings_max, "{warnings} warnings in {flooded_for:?}, at most one a second");
-    // The last line may have been cut by the exit. What was being written then is counted as dropped, though the pipe
-    // took some of it: nobody is told less than was lost.
-    let whole_lines = log.iter().filter(|byte| **byte == b'\n').count();
-    let accounted = whole_lines + dropped_at_exit(&stderr);
-    let sent = FLOOD_REQUESTS + 200;
-    assert!((sent - 1..=sent + whole_lines).contains(&accounted), "{accounted} of {sent} lines: {stderr:?}");
-}
-
-#[test]
-fn a_blocked_stderr_slows_nobody() {
-    let _alone = load::alone();
-    let site = site();
-    let mut command = Server::command(site.root());
-    // Everything that any module has to say, to a pipe that nobody reads.
-    command.args(["--workers", "1", "--access-log", "off", "-v"]).env("RUST_LOG", "trace").stderr(Stdio::piped());
-    let mut server = Process::start(command);
-    let hello = plain_get("/hello.txt");
-    for _ in 0..10 {
-        let fresh = Latencies::of(200, || drop(Client::connect_to(server.address).ask(&hello)));
-        fresh.assert_within(Duration::from_millis(20), Duration::from_secs(2));
-    }
-    let since = Instant::now();
-    server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
-    assert_took(since.elapsed(), Duration::ZERO..Duration::from_secs(2));
-}
-
-rows!(closed_output:
-    a_closed_stdout_ends_nothing(true, false),
-    a_closed_stderr_ends_nothing(false, true),
-    closed_outputs_end_nothing(true, true),
-);
-
-/// `millpond | head -1` and the like.
-fn closed_output(stdout: bool, stderr: bool) {
-    let site = site();
-    let mut command = Server::command(site.root());
-    command.args(["--workers", "1", "-v"]).stderr(Stdio::piped());
-    let mut server = Process::start(command);
-    let mut diagnostics = server.child.stderr.take();
-    if stdout {
-        drop(server.stdout.take());
-    }
-    if stderr {
-        drop(diagnostics.take());
-    }
-    let mut client = Client::connect_to(server.address);
-    for _ in 0..100 {
-        assert_eq!(client.ask(plain_get("/hello.txt")).content, b"hello, world\n");
-    }
-    // The log thread has met the closed pipe by now, or does so at the end at the latest.
-    server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
-    let mut text = String::new();
-    if let Some(mut diagnostics) = diagnostics {
-        diagnostics.read_to_string(&mut text).expect("stderr is text");
-    }
-    assert!(!text.contains("panicked"), "{text}");
-}
-
-#[test]
-fn a_full_disk_ends_nothing() {
-    let site = site();
-    // The first line goes to a file that takes it; what follows would go to /dev/full, as after `exec >/dev/full`.
-    let mut command = bare_command();
-    command.args(["--port", "0", "--workers", "1"]).arg(site.root()).stdin(Stdio::null()).stderr(Stdio::piped());
-    command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").expect("every Linux has /dev/full"));
-    let mut child = command.spawn().expect("the server's binary starts");
-    let mut stderr = child.stderr.take().expect("stderr is piped");
-    // Whether it serves on, or says that it could not say where: it does not panic, and it does not hang.
-    load::wait_until(PATIENCE, "it has ended, or can be ended", || {
-        child.try_wait().expect("our own child").is_some() || handles_sigterm(child.id())
-    });
-    let pid = rustix::process::Pid::from_child(&child);
-    // It fails only if it has ended.
-    let _ = rustix::process::kill_process(pid, Signal::TERM);
-    let code = child.wait().expect("our own child").code();
-    let mut text = String::new();
-    stderr.read_to_string(&mut text).expect("stderr is text");
-    assert!(matches!(code, Some(0 | 1)) && !text.contains("panicked"), "{code:?}: {text}");
-}
-
-/// Whether a SIGTERM would find a handler of its own (proc_pid_status(5): a mask in hexadecimal, the lowest bit for
-/// signal 1).
-fn handles_sigterm(pid: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
-    mask >> (Signal::TERM.as_raw() - 1) & 1 == 1
 }

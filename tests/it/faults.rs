@@ -106,7 +106,7 @@ fn withstands(fault: &str, seen: Seen) {
     let base = Base::of(&server);
     let calls = fault.split(':').next().expect("a split has a first part");
     let inject = format!("--inject={fault}");
-    let Some(trace) = strace::attach(&server, &["-e", &format!("trace={calls}"), &inject]) else { return };
+    let Some(trace) = strace::attach(server.pid(), &["-e", &format!("trace={calls}"), &inject]) else { return };
     let refusals = if let Refusals(status) = seen { vec![status] } else { Vec::new() };
     let tally = crowd::ask(&server, CLIENTS, ROUNDS, &refusals);
     let injected = trace.detach().matches("(INJECTED)").count();

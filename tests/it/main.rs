@@ -34,6 +34,7 @@ mod faults;
 mod shortage;
 mod stopped;
 mod access_log;
+mod sinks;
 mod sandbox;
 mod cli;
 mod tools;

@@ -11,7 +11,7 @@ use std::thread;
 use rustix::process::{Pid, Signal};
 
 use crate::load::{self, program, skips};
-use crate::support::{Server, Site};
+use crate::support::Site;
 
 /// strace attached to every thread of a server: it writes down what they call until it is detached.
 pub struct Trace {
@@ -19,28 +19,28 @@ pub struct Trace {
     out: Site,
 }
 
-/// Attaches strace to a server, with these options more. None, and a word about it, where that can't be done.
-pub fn attach(server: &Server, options: &[&str]) -> Option<Trace> {
+/// Attaches strace to a server by its process, with these options more. None, and a word about it, where that can't be done.
+pub fn attach(pid: u32, options: &[&str]) -> Option<Trace> {
     if skips(program("strace").is_some(), "strace") {
         return None;
     }
-    let trace = Trace::attach(server, options);
+    let trace = Trace::attach(pid, options);
     if skips(trace.is_some(), "permission to trace") { None } else { trace }
 }
 
 impl Trace {
     /// Nothing if this machine does not let one process trace another.
-    fn attach(server: &Server, options: &[&str]) -> Option<Trace> {
+    fn attach(pid: u32, options: &[&str]) -> Option<Trace> {
         let out = Site::new();
         let mut command = Command::new("strace");
         command.args(["-f", "-s", "16", "-o"]).arg(out.path("trace")).args(options);
-        command.args(["-p", &server.pid().to_string()]);
+        command.args(["-p", &pid.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut strace = command.spawn().expect("a program that was found runs");
         let mut stderr = BufReader::new(strace.stderr.take().expect("stderr is piped"));
         let (mut line, mut attached) = (String::new(), 0);
         // It says "Process 7 attached" once for each thread.
-        while attached < load::threads(server.pid()) {
+        while attached < load::threads(pid) {
             line.clear();
             let read = stderr.read_line(&mut line).expect("strace writes text");
             assert!(!line.contains("nvalid"), "strace does not understand {options:?}: {line}");

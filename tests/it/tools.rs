@@ -173,7 +173,7 @@ fn a_warm_1_kib_get_costs_at_most_eight_system_calls() {
     for _ in 0..REQUESTS {
         client.ask(plain_get("/1k.bin"));
     }
-    let Some(trace) = strace::attach(&server, &[]) else { return };
+    let Some(trace) = strace::attach(server.pid(), &[]) else { return };
     for _ in 0..REQUESTS {
         client.ask(plain_get("/1k.bin"));
     }
@@ -214,7 +214,7 @@ fn between_head_and_end_of_a_gigabyte_there_is_nothing_but_sendfile_and_waiting(
     let server = Server::start(site.root(), &["--access-log", "off"]);
     Client::connect(&server).ask(plain_get("/hello.txt"));
     let mut stream = load::wide(server.address());
-    let Some(trace) = strace::attach(&server, &[]) else { return };
+    let Some(trace) = strace::attach(server.pid(), &[]) else { return };
     stream.write_all(plain_get("/gib.bin").as_bytes()).expect("the server takes a request");
     load::read_head(&mut stream);
     let (mut left, mut chunk, since) = (GIB, vec![0; 1024 * 1024], Instant::now());

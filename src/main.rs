@@ -28,6 +28,7 @@ use millpond::sandbox::{self, Reading, Sandbox};
 use millpond::server::{BindError, DrainHandle, Server};
 use millpond::site::respond::{Hidden, Site};
 use millpond::site::root::Links;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
@@ -147,9 +148,13 @@ fn announce(server: &Server) {
         })
         .map(|address| format!("http://{address}/"))
         .collect();
-    let mut stdout = io::stdout().lock();
+    let (addresses, mut stdout) = (addresses.join(" "), io::stdout().lock());
+    // A full pipe that nobody reads would hold up the start, and not only the line.
+    if poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], Some(&Timespec::default())) == Ok(0) {
+        return log::warn!("listening on {addresses}, which standard output has no room for");
+    }
     // Whoever closed standard output doesn't want to know.
-    let _ = writeln!(stdout, "{}", addresses.join(" ")).and_then(|()| stdout.flush());
+    let _ = writeln!(stdout, "{addresses}").and_then(|()| stdout.flush());
 }
 
 /// The first signal asks for the drain; the second one exits from the signal handler itself, because nothing else can be

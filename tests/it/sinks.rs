@@ -42,14 +42,17 @@ enum Sink {
 use Sink::{Blocked, Closed, Full, Taken};
 
 rows!(hurts_nobody:
+    a_blocked_stdout(Blocked, Taken),
     a_closed_stdout(Closed, Taken),
     a_full_stdout(Full, Taken),
     a_blocked_stderr(Taken, Blocked),
     a_closed_stderr(Taken, Closed),
     a_full_stderr(Taken, Full),
+    both_blocked(Blocked, Blocked),
     both_closed(Closed, Closed),
     both_full(Full, Full),
     stdout_full_and_stderr_blocked(Full, Blocked),
+    stdout_blocked_and_stderr_closed(Blocked, Closed),
 );
 
 /// Every request is a line on standard output, and everything that any module has to say goes to standard error.

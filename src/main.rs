@@ -18,6 +18,7 @@ use std::os::fd::AsFd;
 use std::panic;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use millpond::cli::Arguments;
@@ -29,7 +30,7 @@ use millpond::server::{BindError, DrainHandle, Server};
 use millpond::site::respond::{Hidden, Site};
 use millpond::site::root::Links;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 fn main() -> ExitCode {
@@ -53,7 +54,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let limits = arguments.limits();
     let workers = limits.workers;
     let server = Server::bind(&arguments.addresses(), limits).map_err(|error| cannot_bind(&error))?;
-    drain_on_signals(&server.drain_handle()).map_err(|cause| format!("can't handle signals: {cause}"))?;
+    drain_on_signals(&server.drain_handle())
+        .and_then(|()| outlive_full_files())
+        .map_err(|cause| format!("can't handle signals: {cause}"))?;
 
     // Before the first thread. From here on nothing is opened but files to be sent; even counting cores reads others.
     let directories = [site.directory()];
@@ -171,6 +174,12 @@ fn drain_on_signals(handle: &DrainHandle) -> io::Result<()> {
         low_level::pipe::register(signal, handle.descriptor()?)?;
     }
     Ok(())
+}
+
+/// A log file that reaches its size limit (`ulimit -f`) would end the process; with any handler for that signal it is a
+/// write that fails, as on a full disk.
+fn outlive_full_files() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// Whether this process was started with the signal ignored (proc_pid_status(5), a mask in hexadecimal).

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use millpond::observe::log_queue::REST;
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use crate::load::{self, Latencies, Process, assert_took, plain_get};
 use crate::strace;
@@ -203,6 +203,24 @@ fn accounts_for_every_line(fault: &str, loses: Loses) {
     let after = logged.ask();
     let dropped = logged.drain_and_account_for(before + during + after);
     assert_eq!(dropped > 0, loses == Loses::Some, "{dropped} dropped");
+}
+
+/// The kernel sends SIGXFSZ for it, which would end the process.
+#[test]
+fn a_log_file_that_may_not_grow_ends_nothing_and_goes_on_when_it_may() {
+    let logged = Logged::start();
+    let limit = |bytes| {
+        let limit = Rlimit { current: bytes, maximum: None };
+        let process = Some(Pid::from_child(&logged.server.child));
+        rustix::process::prlimit(process, Resource::Fsize, limit).expect("the limits of our own child can be changed");
+    };
+    let before = logged.ask();
+    // All lines are of one length, of which this is no multiple.
+    limit(Some(fs::metadata(&logged.path).expect("our own file").len() + 500));
+    let during = logged.ask();
+    limit(None);
+    let after = logged.ask();
+    assert!(logged.drain_and_account_for(before + during + after) > 0);
 }
 
 /// A server that logs to a file.

@@ -333,7 +333,7 @@ fn under_load(workers: &str) {
 }
 
 /// Until nobody listens. A half answer panics in the client; a lost request panics here.
-fn ask_until_the_end(address: SocketAddr, answered: &AtomicUsize) {
+pub fn ask_until_the_end(address: SocketAddr, answered: &AtomicUsize) {
     const REQUESTS_PER_CONNECTION: usize = 25;
     loop {
         let Ok(stream) = TcpStream::connect_timeout(&address, PATIENCE) else { return };

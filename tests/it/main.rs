@@ -33,6 +33,7 @@ mod drain;
 mod faults;
 mod shortage;
 mod stopped;
+mod restarts;
 mod access_log;
 mod sinks;
 mod sandbox;

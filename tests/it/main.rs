@@ -34,6 +34,7 @@ mod faults;
 mod shortage;
 mod stopped;
 mod restarts;
+mod root;
 mod access_log;
 mod sinks;
 mod sandbox;

@@ -101,7 +101,7 @@ pub fn descriptors_after(pid: u32, first_clients: impl FnOnce()) -> usize {
 }
 
 /// How many of its descriptors are TCP connections, accepted and not yet closed.
-fn connections(pid: u32) -> usize {
+pub fn connections(pid: u32) -> usize {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
     // The fourth field is the state, in which 0A is LISTEN; the tenth is the number of the socket.
     let numbers = tables.iter().flat_map(|table| table.lines()).filter_map(|line| {

@@ -35,6 +35,7 @@ mod shortage;
 mod stopped;
 mod restarts;
 mod root;
+mod clock;
 mod access_log;
 mod sinks;
 mod sandbox;

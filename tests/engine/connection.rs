@@ -43,7 +43,7 @@ fn service(head_timeout: Duration, idle_timeout: Duration) -> Service<impl Handl
     Service { handler: echo, limits, drain, fields: Vec::new(), access_log: None }
 }
 
-fn patient() -> Service<impl Handler> {
+pub fn patient() -> Service<impl Handler> {
     service(LONG, LONG)
 }
 
@@ -91,7 +91,7 @@ fn numbers(length: u64) -> File {
     file
 }
 
-fn pattern(length: u64) -> Vec<u8> {
+pub fn pattern(length: u64) -> Vec<u8> {
     (0..length).map(|offset| u8::try_from(offset % 251).expect("below 251")).collect()
 }
 
@@ -148,7 +148,7 @@ fn ok(content: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len())
 }
 
-fn get(path: &str) -> String {
+pub fn get(path: &str) -> String {
     format!("GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n")
 }
 

@@ -1,6 +1,7 @@
 //! The engine without sockets: the pond by itself, and connections over streams in memory.
 
 mod connection;
+mod faults;
 mod memory;
 mod pond;
 mod rest;

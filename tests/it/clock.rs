@@ -154,9 +154,9 @@ fn whatever_the_clock_steps_to_a_change_is_seen_at_once_and_an_old_entity_tag_is
 
 #[test]
 fn no_step_of_the_clock_moves_a_deadline() {
-    const HEAD_TIMEOUT: Duration = Duration::from_millis(600);
+    const HEAD_TIMEOUT: Duration = Duration::from_millis(1_500);
     let clock = Clock::new(NOW);
-    let arguments = ["--head-timeout", "600ms", "--idle-timeout", "30s", "--access-log", "off"];
+    let arguments = ["--head-timeout", "1500ms", "--idle-timeout", "30s", "--access-log", "off"];
     let Some(server) = serve(common().site.root(), &clock, &arguments) else { return };
     let mut idle = Client::connect(&server);
     let mut half_head = Client::connect(&server);

@@ -194,7 +194,7 @@ enum Loses {
 
 fn accounts_for_every_line(fault: &str, loses: Loses) {
     let logged = Logged::start();
-    let before = logged.ask();
+    let before = logged.ask_and_see();
     let path = logged.path.to_str().expect("a temporary directory has a plain name");
     let options = ["-P", path, "-e", "trace=write", &format!("--inject={fault}")];
     let Some(trace) = strace::attach(logged.server.pid(), &options) else { return };
@@ -203,6 +203,7 @@ fn accounts_for_every_line(fault: &str, loses: Loses) {
     let after = logged.ask();
     let dropped = logged.drain_and_account_for(before + during + after);
     assert_eq!(dropped > 0, loses == Loses::Some, "{dropped} dropped");
+    assert!(dropped <= during, "{dropped} dropped, of which {during} while it failed");
 }
 
 /// The kernel sends SIGXFSZ for it, which would end the process.
@@ -214,13 +215,14 @@ fn a_log_file_that_may_not_grow_ends_nothing_and_goes_on_when_it_may() {
         let process = Some(Pid::from_child(&logged.server.child));
         rustix::process::prlimit(process, Resource::Fsize, limit).expect("the limits of our own child can be changed");
     };
-    let before = logged.ask();
+    let before = logged.ask_and_see();
     // All lines are of one length, of which this is no multiple.
     limit(Some(fs::metadata(&logged.path).expect("our own file").len() + 500));
     let during = logged.ask();
     limit(None);
     let after = logged.ask();
-    assert!(logged.drain_and_account_for(before + during + after) > 0);
+    let dropped = logged.drain_and_account_for(before + during + after);
+    assert!((1..=during).contains(&dropped), "{dropped} dropped, of which {during} while it might not grow");
 }
 
 /// A server that logs to a file.
@@ -255,17 +257,31 @@ impl Logged {
         BATCHES * PER_BATCH
     }
 
+    /// The same, and all of them are in the log by then.
+    fn ask_and_see(&self) -> usize {
+        let asked = self.ask();
+        load::wait_until(PATIENCE, "every line is written", || self.written() == asked);
+        asked
+    }
+
+    /// The whole lines in the log.
+    fn written(&self) -> usize {
+        let log = fs::read_to_string(&self.path).expect("the log is text");
+        let (before, date, after) =
+            ("127.0.0.1 - - [", "06/Nov/1994:08:49:37 +0000", "] \"GET /hello.txt HTTP/1.1\" 200 13");
+        let length = before.len() + date.len() + after.len();
+        let is_whole = |line: &&str| line.len() == length && line.starts_with(before) && line.ends_with(after);
+        log.lines().filter(is_whole).count()
+    }
+
     /// Of so many requests each is a whole line in the file, or counted as dropped, which is returned.
     fn drain_and_account_for(mut self, requests: usize) -> usize {
         self.server.signal(Signal::TERM);
         assert_eq!(self.server.wait_exit(PATIENCE).code(), Some(0));
+        let written = self.written();
         let said = self.said.lines();
         let last = said.iter().rfind(|line| line.contains("dropped in all"));
         let dropped = last.map_or(0, |line| numbers(line)[0]);
-        let log = fs::read_to_string(&self.path).expect("the log is text");
-        let whole =
-            |line: &&str| line.starts_with("127.0.0.1 - - [") && line.ends_with("\"GET /hello.txt HTTP/1.1\" 200 13");
-        let written = log.lines().filter(whole).count();
         assert_eq!(written + dropped, requests, "{written} written, {dropped} dropped: {said:?}");
         drop(self.site);
         dropped

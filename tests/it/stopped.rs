@@ -133,7 +133,8 @@ fn stopped_and_let_go_on_a_hundred_times_under_load_it_loses_nothing() {
 #[test]
 fn the_drain_deadline_passes_while_it_is_stopped_and_it_ends_as_soon_as_it_goes_on() {
     let site = site();
-    let mut server = serve(&site, "1");
+    // With the stall timeout as it is, so that the drain finds somebody to cut.
+    let mut server = Server::start(site.root(), &["--workers", "1", "--drain-timeout", "1s", "--access-log", "off"]);
     let download = Download::start(load::narrow(server.address()), "/download.bin", &DOWNLOAD);
     let mut idle = load::idle_connections(&server, 1).remove(0);
     server.signal(Signal::TERM);

@@ -112,8 +112,8 @@ pub const TURN_REQUESTS_MAX: usize = 16;
 /// worth on loopback.
 pub const TURN_BYTES_MAX: usize = 1024 * 1024;
 
-/// How often the kernel is asked what a client has taken of a response that waits for room; a stall is seen at most so
-/// much later.
+/// How often the kernel is asked what a client has taken of a response that waits for room; for the first time at the
+/// next sweep, and for the last when the response is due to be given up.
 pub const STALL_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A worker keeps its output buffer from response to response, up to this size: small content and its head.

@@ -131,8 +131,9 @@ impl<S: Stream> Connection<S> {
             self.quiet_since = desk.now;
         }
         // No other try to send: a little more than what the client took always fits, and shows nothing.
-        let outcome = if desk.now < self.quiet_since + service.limits.stall_timeout {
-            let until = Some(desk.now + service.stall_check_interval());
+        let stalled_at = self.quiet_since + service.limits.stall_timeout;
+        let outcome = if desk.now < stalled_at {
+            let until = Some(stalled_at.min(desk.now + service.stall_check_interval()));
             Outcome::Park(Interest::Write, Wait { until, kind: Kind::Busy })
         } else {
             self.abandon(service);
@@ -316,7 +317,8 @@ impl<S: Stream> Connection<S> {
         }
         let outcome = match progress {
             Ok(Progress::Blocked) => {
-                let until = Some(desk.now + service.stall_check_interval());
+                // The next sweep looks for the first time, so that later looks have something to compare with.
+                let until = Some(desk.now);
                 Outcome::Park(Interest::Write, Wait { until, kind: Kind::Busy })
             }
             Ok(Progress::TurnOver) => Outcome::Yield,

@@ -21,7 +21,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::cache::{self, Cache, Kept};
 use super::representation::{Representation, Source};
@@ -262,6 +262,6 @@ fn not_found() -> Response {
 /// A number for the boundary of a multipart response: another in every nanosecond, so that no file can be written to
 /// hold the boundary that it will be sent with.
 fn boundary(now: SystemTime) -> u64 {
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_else(|before| before.duration());
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

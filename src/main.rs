@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody is left to be told if this can't be written.
-            let _ = writeln!(io::stderr(), "millpond: {failure}");
+            let _ = write_line(io::stderr(), &format!("millpond: {failure}"));
             ExitCode::FAILURE
         }
     }
@@ -151,13 +151,22 @@ fn announce(server: &Server) {
         })
         .map(|address| format!("http://{address}/"))
         .collect();
-    let (addresses, mut stdout) = (addresses.join(" "), io::stdout().lock());
-    // A full pipe that nobody reads would hold up the start, and not only the line.
-    if poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], Some(&Timespec::default())) == Ok(0) {
-        return log::warn!("listening on {addresses}, which standard output has no room for");
-    }
+    let addresses = addresses.join(" ");
     // Whoever closed standard output doesn't want to know.
-    let _ = writeln!(stdout, "{addresses}").and_then(|()| stdout.flush());
+    if write_line(io::stdout(), &addresses).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+        log::warn!("listening on {addresses}, which standard output has no room for");
+    }
+}
+
+/// Writes a line if there is room for one: a full pipe that nobody reads would hold up the start, or the end.
+///
+/// # Errors
+/// `WouldBlock` when there is none; as the stream.
+fn write_line(mut stream: impl Write + AsFd, line: &str) -> io::Result<()> {
+    if poll(&mut [PollFd::new(&stream, PollFlags::OUT)], Some(&Timespec::default())) == Ok(0) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    writeln!(stream, "{line}").and_then(|()| stream.flush())
 }
 
 /// The first signal asks for the drain; the second one exits from the signal handler itself, because nothing else can be

@@ -250,6 +250,7 @@ rows!(wrong:
     a_bind_that_is_no_address(&["--bind", "nonsense"], "--bind"),
     a_bind_of_half_an_address(&["--bind", "127.0.0"], "--bind"),
     an_empty_bind(&["--bind", ""], "--bind"),
+    a_bind_with_a_zone(&["--bind", "fe80::1%lo"], "--bind"),
     an_access_log_of_no_kind(&["--access-log", "nope"], "--access-log"),
     a_header_without_a_colon(&["--header", "nonsense"], "--header"),
     a_header_without_a_name(&["--header", ": value"], "--header"),

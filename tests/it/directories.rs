@@ -135,3 +135,20 @@ fn a_location_spells_any_name_and_leads_to_it() {
         assert_eq!((there.status, there.content.as_slice()), (200, name), "{shown}: {location}");
     }
 }
+
+/// There are no listings: a directory without an index is answered like what isn't there, so no name in it can be read,
+/// or run as markup or a script (rows D3, D4 and D7 of tests/threats.md).
+#[test]
+fn what_is_in_a_directory_is_not_said() {
+    let site = Site::new();
+    for name in ["<img src=x onerror=alert(1)>", "javascript:alert(1)", "quack.txt"] {
+        site.file(format!("dir/{name}"), "quack");
+    }
+    let server = Server::start(site.root(), &["--hidden", "--follow-symlinks", "--access-log", "off"]);
+    let nothing = ask(&server, get("/missing", ""));
+    for target in ["/", "/dir/", "/dir/?C=M;O=D", "/dir/.", "/dir/index.html"] {
+        let response = ask(&server, get(target, "Accept: text/html\r\n"));
+        assert_eq!((response.status, &response.content), (404, &nothing.content), "{target}");
+        assert_eq!(response.field("content-type"), "text/plain; charset=utf-8", "{target}");
+    }
+}

@@ -202,3 +202,23 @@ rows!(is_dated:
     an_expectation_that_fails_gets_a_date(get("/", "Expect: the impossible\r\n"), 417),
     a_coding_that_is_unknown_gets_a_date(get("/", "Transfer-Encoding: gzip, chunked\r\n"), 501),
 );
+
+/// A date that is kept from answer to answer is never more than a second old, whichever worker gives it (row G9 of
+/// tests/threats.md).
+#[test]
+fn a_date_is_never_more_than_a_second_old() {
+    const ACROSS_TWO_SECONDS: Duration = Duration::from_millis(2_100);
+    let server = Server::start(common().site.root(), &["--workers", "4", "--access-log", "off"]);
+    let mut clients: Vec<Client> = (0..8).map(|_| Client::connect(&server)).collect();
+    let (begun, mut dates) = (SystemTime::now(), std::collections::HashSet::new());
+    while begun.elapsed().is_ok_and(|elapsed| elapsed < ACROSS_TWO_SECONDS) {
+        for client in &mut clients {
+            let before = SystemTime::now();
+            let text = client.ask(get("/hello.txt", "")).field("date");
+            let date = httpdate::parse_http_date(&text).expect("an HTTP date");
+            assert!(before - Duration::from_secs(1) <= date && date <= SystemTime::now(), "{text} at {before:?}");
+            dates.insert(text);
+        }
+    }
+    assert!(dates.len() >= 3, "two seconds have passed: {dates:?}");
+}

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::thread;
 
 use crate::framing::{is_refusal, refused, refused_at_once};
-use crate::support::{Client, ask, get, rows, server};
+use crate::support::{Client, Server, ask, get, rows, server};
 
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const FIELD_LINES_MAX: usize = 100;
@@ -68,25 +68,25 @@ fn leading_empty_lines_and_the_head_may_fill_the_limit() {
 
 #[test]
 fn a_header_of_32_mib_is_cut() {
-    floods(b"GET / HTTP/1.1\r\nHost: h\r\nX: ", &[b'x'; 64 * 1024], 431);
+    floods(server(), b"GET / HTTP/1.1\r\nHost: h\r\nX: ", &[b'x'; 64 * 1024], 431);
 }
 
 #[test]
 fn a_target_of_32_mib_is_cut() {
-    floods(b"GET /", &[b'x'; 64 * 1024], 414);
+    floods(server(), b"GET /", &[b'x'; 64 * 1024], 414);
 }
 
 #[test]
 fn field_lines_of_32_mib_are_cut() {
-    floods(b"GET / HTTP/1.1\r\nHost: h\r\n", &b"X: y\r\n".repeat(10_000), 431);
+    floods(server(), b"GET / HTTP/1.1\r\nHost: h\r\n", &b"X: y\r\n".repeat(10_000), 431);
 }
 
 /// A client that sends for as long as it can: the answer is there to be read, and long before 32 MiB nobody takes any
 /// more.
 #[track_caller]
-fn floods(start: &[u8], chunk: &[u8], status: u16) {
+pub fn floods(server: &Server, start: &[u8], chunk: &[u8], status: u16) {
     const FLOOD_BYTES: usize = 32 * 1024 * 1024;
-    let mut client = Client::connect(server());
+    let mut client = Client::connect(server);
     let mut stream = client.stream().try_clone().expect("a socket can be shared");
     let (start, chunk) = (start.to_vec(), chunk.to_vec());
     let flood = thread::spawn(move || {
@@ -107,5 +107,5 @@ fn floods(start: &[u8], chunk: &[u8], status: u16) {
 
 #[test]
 fn endless_empty_lines_are_cut() {
-    floods(b"", &b"\r\n".repeat(32 * 1024), 400);
+    floods(server(), b"", &b"\r\n".repeat(32 * 1024), 400);
 }

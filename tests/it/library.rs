@@ -216,9 +216,9 @@ fn a_handler_is_asked_to_tidy_until_it_keeps_nothing_though_nobody_is_there() {
 // --------------------------------------------------------------------------------------------------------------- drain
 
 /// A server of this process, on a thread of its own.
-struct Running {
-    address: SocketAddr,
-    handle: DrainHandle,
+pub struct Running {
+    pub address: SocketAddr,
+    pub handle: DrainHandle,
     thread: JoinHandle<Drained>,
 }
 
@@ -228,14 +228,14 @@ impl Running {
         Running::over(server, address, handler)
     }
 
-    fn over(server: Server, address: SocketAddr, handler: impl millpond::server::Handler) -> Running {
+    pub fn over(server: Server, address: SocketAddr, handler: impl millpond::server::Handler) -> Running {
         let handle = server.drain_handle();
         let thread = thread::spawn(move || server.run(handler).expect("threads and descriptors for a server"));
         Running { address, handle, thread }
     }
 
     /// How it ended, once it has.
-    fn join(self) -> Drained {
+    pub fn join(self) -> Drained {
         load::wait_until(PATIENCE, "the server has drained", || self.thread.is_finished());
         self.thread.join().expect("no panic in the server")
     }

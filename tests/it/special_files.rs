@@ -180,3 +180,25 @@ fn a_file_whose_directory_is_locked_is_403_from_then_on() {
         assert_eq!((locked, client.ask(get(target, "")).status), (403, 200), "{directory:?}");
     }
 }
+
+/// A directory that this user may enter and not list: its index is found by its name, and so no number of entries and no
+/// error of reading them matters (rows D7, D8 and F1 of tests/threats.md).
+#[test]
+fn no_directory_is_ever_read() {
+    let site = Site::new();
+    site.file("unlisted/index.html", "index").file("unlisted/deeper/file.txt", "file").directory("unlisted/empty");
+    for directory in ["unlisted/deeper", "unlisted/empty", "unlisted", ""] {
+        site.mode(directory, 0o711);
+    }
+    let server = start_unprivileged(&site);
+    let rows = [
+        ("/unlisted/", 200),
+        ("/unlisted/deeper/file.txt", 200),
+        ("/unlisted/deeper/", 404),
+        ("/unlisted/empty/", 404),
+        ("/", 404),
+    ];
+    for (target, status) in rows {
+        assert_eq!(ask(&server, get(target, "")).status, status, "{target}");
+    }
+}

@@ -93,3 +93,12 @@ fn nothing_is_unsafe_and_nothing_is_left_undone() {
     let library = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("it is text");
     assert!(library.contains("#![forbid(unsafe_code)]"));
 }
+
+/// A panic ends one turn and not the process: with `panic = "abort"` it would, and no test could tell, because Cargo
+/// builds tests to unwind whatever a profile says (row W2 of tests/threats.md).
+#[test]
+fn a_panic_unwinds_in_every_profile() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("it is text");
+    let said: Vec<&str> = manifest.lines().map(str::trim).filter(|line| line.starts_with("panic")).collect();
+    assert_eq!(said, [r#"panic = "unwind""#]);
+}

@@ -4,3 +4,4 @@ mod cli;
 mod access_log;
 mod log_queue;
 mod tidy;
+mod threats;

@@ -9,6 +9,7 @@ mod kernel;
 mod pond;
 mod turns;
 mod rest;
+mod ends;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering};

@@ -1,6 +1,6 @@
 //! One line per response on stdout, that nobody can forge.
 //!
-//! *Invariants:* rows G1, G2 and G6 of THREATS.md, promise 15; that nobody has to wait for it is in [`sinks`](crate::sinks). The formats are Apache's *common* and
+//! *Invariants:* rows G1, G2 and G6 of threats.md, promise 15; that nobody has to wait for it is in [`sinks`](crate::sinks). The formats are Apache's *common* and
 //! *combined*.
 
 use std::io::Write;

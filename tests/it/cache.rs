@@ -1,6 +1,6 @@
 //! Files that are kept in memory are answered as files that aren't, over the wire and to the byte, and never stale.
 //!
-//! DESIGN.md §3.8; PROMISE.md 10 and 11; THREATS.md A2, L3, T4. Every way in which a file can change is a row of
+//! DESIGN.md §3.8; PROMISE.md 10 and 11; threats.md A2, L3, T4. Every way in which a file can change is a row of
 //! `tests/site/changes.rs`; these are about the whole way from a disk to a client.
 
 use crate::load;
@@ -113,7 +113,7 @@ fn ten_thousand_files_are_all_right_twice() {
     }
 }
 
-/// Descriptors that are only kept are given up before a client is told that there are none (THREATS.md A2).
+/// Descriptors that are only kept are given up before a client is told that there are none (threats.md A2).
 #[test]
 fn what_is_kept_open_is_given_up_when_descriptors_run_out() {
     // More than is kept in memory.

@@ -1,7 +1,7 @@
 //! The command line as its users meet it: the first line, the options, the environment, and one line for whatever is
 //! wrong.
 //!
-//! *Invariants:* rows P19, D10, S10, S12, S13 and S15 of THREATS.md. Exit code 1 is the world's fault, 2 is the
+//! *Invariants:* rows P19, D10, S10, S12, S13 and S15 of threats.md. Exit code 1 is the world's fault, 2 is the
 //! command's; nothing ever ends in a backtrace.
 
 use std::io::Read;

@@ -1,7 +1,7 @@
 //! The clock on the wall says anything: before 1970, after 9999, or another century from one moment to the next. Answers
 //! stay right, every date is a legal one, and no deadline moves.
 //!
-//! *Invariants:* 13 of DESIGN.md §3; rows R8, R9, C18 and G7 of THREATS.md. RFC 9110 §5.6.7: a date has four digits of a
+//! *Invariants:* 13 of DESIGN.md §3; rows R8, R9, C18 and G7 of threats.md. RFC 9110 §5.6.7: a date has four digits of a
 //! year.
 //!
 //! libfaketime tells the server the time; the kernel, and with it the stamps of files, know nothing of it.

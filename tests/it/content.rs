@@ -1,6 +1,6 @@
 //! Requests with content, which nobody here takes: answered, then closed, and never read as a request.
 //!
-//! RFC 9112 §9.3, §9.6 (a lingering close), RFC 9110 §10.1.1 (Expect); THREATS.md B1 to B6.
+//! RFC 9112 §9.3, §9.6 (a lingering close), RFC 9110 §10.1.1 (Expect); threats.md B1 to B6.
 
 use std::io::Write;
 use std::thread;
@@ -73,7 +73,7 @@ rows!(expectation_fails:
     an_expectation_with_an_argument_fails("100-continue=now"),
 );
 
-/// THREATS.md B2: it is the answer that comes at once, and the end of the connection soon after, not the content.
+/// threats.md B2: it is the answer that comes at once, and the end of the connection soon after, not the content.
 #[test]
 fn slow_content_is_not_waited_for() {
     let begun = Instant::now();
@@ -103,7 +103,7 @@ rows!(endless:
     an_endless_chunk_size_is_cut("Transfer-Encoding: chunked\r\n", vec![b'f'; 64 * 1024]),
 );
 
-/// THREATS.md B5: closing with content unread would reset the connection, and the reset could overtake the answer.
+/// threats.md B5: closing with content unread would reset the connection, and the reset could overtake the answer.
 #[test]
 fn the_answer_is_not_lost_for_content_unread() {
     for _ in 0..50 {

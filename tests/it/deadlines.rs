@@ -1,7 +1,7 @@
 //! Every wait has an end: a head, an idle connection and a response each have a deadline, and nobody gets more time by
 //! dripping.
 //!
-//! *Invariants:* 3 and 5 of DESIGN.md §3; rows C1, C2, C5, C6 and C11 of THREATS.md, promises 2 to 4. The timeouts are
+//! *Invariants:* 3 and 5 of DESIGN.md §3; rows C1, C2, C5, C6 and C11 of threats.md, promises 2 to 4. The timeouts are
 //! options of the command line, so that no test waits for ten seconds. Here time itself is what is tested: pauses are
 //! the pace of a client.
 //!

@@ -1,6 +1,6 @@
 //! Directories: with their slash an index, without it a redirect that leads nowhere else, and no index is nothing.
 //!
-//! RFC 9110 §15.4.9 (308), §10.2.2 (Location), RFC 3986 §3.3 (what a path may have in it raw); THREATS.md D1, D2, D5.
+//! RFC 9110 §15.4.9 (308), §10.2.2 (Location), RFC 3986 §3.3 (what a path may have in it raw); threats.md D1, D2, D5.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -83,7 +83,7 @@ fn a_directory_with_its_slash_is_its_index() {
 
 #[test]
 fn the_content_of_a_redirect_does_not_depend_on_its_target() {
-    // Nothing of the request in it, so nothing to run (THREATS.md D2).
+    // Nothing of the request in it, so nothing to run (threats.md D2).
     let plain = ask(server(), get("/dir", ""));
     let marked = ask(server(), get("/links/../dir?%3Cscript%3Ealert(1)%3C/script%3E", ""));
     assert_eq!(plain.content, marked.content);

@@ -1,7 +1,7 @@
 //! Ctrl+C in the middle of everything loses nothing: the port closes, what was asked is answered, what is under way is
 //! finished.
 //!
-//! *Invariants:* 12 of DESIGN.md §3; rows S1 to S5, S8, S11, S14 and S15 of THREATS.md, promise 12.
+//! *Invariants:* 12 of DESIGN.md §3; rows S1 to S5, S8, S11, S14 and S15 of threats.md, promise 12.
 //!
 //! RFC 9112 §9.6: a server that closes says so in its last response, and closes after it.
 

@@ -1,7 +1,7 @@
 //! Answers that are no file: the sentence in them, what they must not give away, and the fields that the operator adds
 //! to all.
 //!
-//! RFC 9110 §15.5, §15.6; THREATS.md P18, D2, D6, D9, H18; the option `--header`.
+//! RFC 9110 §15.5, §15.6; threats.md P18, D2, D6, D9, H18; the option `--header`.
 
 use crate::support::{Client, Response, Server, Site, ask, common, exchange, find, get, request, rows, server};
 
@@ -112,7 +112,7 @@ fn every_error_is_a_short_sentence_of_plain_text() {
     }
 }
 
-/// Nothing that a client sent comes back in a head, decoded or not (THREATS.md H18), nor as markup.
+/// Nothing that a client sent comes back in a head, decoded or not (threats.md H18), nor as markup.
 #[track_caller]
 fn not_echoed(request: &str) {
     let response = ask(server(), request);

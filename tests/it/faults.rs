@@ -1,7 +1,7 @@
 //! System calls that fail under the running server, as strace makes them: every answer that comes whole is right, no
 //! worker and no slot is lost, and the drain ends with 0.
 //!
-//! *Invariants:* 1, 3, 9, 10 and 12 of DESIGN.md §3; rows A1, A2, A4, A5, A13, T1, T7 and T8 of THREATS.md.
+//! *Invariants:* 1, 3, 9, 10 and 12 of DESIGN.md §3; rows A1, A2, A4, A5, A13, T1, T7 and T8 of threats.md.
 //!
 //! A call that strace fails isn't made. So there are only faults here that look to the server as the kernel's own do, and
 //! left out is:

@@ -1,7 +1,7 @@
 //! Where a message ends: every head or length that could be read in two ways is refused, and nothing behind it is
 //! answered.
 //!
-//! RFC 9112 §2.2 (line ends), §3 (request line), §5 (field lines), §6 (length); RFC 9110 §5.5; THREATS.md H1 to H10,
+//! RFC 9112 §2.2 (line ends), §3 (request line), §5 (field lines), §6 (length); RFC 9110 §5.5; threats.md H1 to H10,
 //! H22 to H24.
 
 use crate::support::{Client, Response, ask, exchange, get, request, rows, server};

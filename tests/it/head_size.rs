@@ -1,6 +1,6 @@
 //! How large a head may be, and what becomes of one that is larger or has no end.
 //!
-//! RFC 9112 §3 (414), RFC 9110 §15.5.15, RFC 6585 §5 (431); THREATS.md H11 to H14, H16; PROMISE.md 5.
+//! RFC 9112 §3 (414), RFC 9110 §15.5.15, RFC 6585 §5 (431); threats.md H11 to H14, H16; PROMISE.md 5.
 
 use std::io::Write;
 use std::thread;

@@ -1,6 +1,6 @@
 //! Which names are not served although they are there: those that begin with a dot, and links that lead out.
 //!
-//! DESIGN.md §3.7 (openat2 beneath the root); RFC 8615 (.well-known); THREATS.md P9, P11, P12, L1 to L4, L7 to L9.
+//! DESIGN.md §3.7 (openat2 beneath the root); RFC 8615 (.well-known); threats.md P9, P11, P12, L1 to L4, L7 to L9.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,7 +133,7 @@ mod links {
         }
     }
 
-    /// A file of /proc has no size, whatever comes out of it: what counts is the length that was announced (THREATS.md
+    /// A file of /proc has no size, whatever comes out of it: what counts is the length that was announced (threats.md
     /// L7).
     #[test]
     fn with_the_option_a_file_without_a_size_is_an_empty_one() {
@@ -143,7 +143,7 @@ mod links {
     }
 }
 
-/// The name of the root is also the beginning of another name (THREATS.md P9): nobody compares strings.
+/// The name of the root is also the beginning of another name (threats.md P9): nobody compares strings.
 #[test]
 fn a_root_given_with_dots_and_links_is_the_same_root() {
     let site = Site::new();
@@ -158,7 +158,7 @@ fn a_root_given_with_dots_and_links_is_the_same_root() {
     }
 }
 
-/// A directory is exchanged for a link out of the root, again and again, while it is asked for (THREATS.md L3).
+/// A directory is exchanged for a link out of the root, again and again, while it is asked for (threats.md L3).
 #[test]
 fn a_directory_swapped_for_a_link_leaks_nothing_in_5_000_requests() {
     const REQUESTS: usize = 5_000;

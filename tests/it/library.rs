@@ -1,6 +1,6 @@
 //! The library as its users have it: a closure for a handler, a handle to drain, and a panic that costs one turn.
 //!
-//! *Invariants:* 11 of DESIGN.md §3; rows W1, W3, W4 and S6 of THREATS.md, promise 14. Threads and descriptors can only
+//! *Invariants:* 11 of DESIGN.md §3; rows W1, W3, W4 and S6 of threats.md, promise 14. Threads and descriptors can only
 //! be counted in a process of their own, so that this binary starts itself once more: [`serve_and_panic`] is that
 //! process.
 

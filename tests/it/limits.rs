@@ -1,6 +1,6 @@
 //! What is bounded stays bounded, and what runs out comes back: connections, descriptors, the patience after an error.
 //!
-//! *Invariants:* 6 and 10 of DESIGN.md §3; rows A1 to A8, B5 and C9 of THREATS.md, promises 11 and 13.
+//! *Invariants:* 6 and 10 of DESIGN.md §3; rows A1 to A8, B5 and C9 of threats.md, promises 11 and 13.
 //!
 //! RFC 9112 §9.6 is the reason for the lingering close: a reset would take the answer back that the client has not read
 //! yet.

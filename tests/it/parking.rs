@@ -1,7 +1,7 @@
 //! Whoever waits costs no worker: idle connections, slow readers and half heads by the thousand, and a plain GET
 //! between them.
 //!
-//! DESIGN.md §1 and the invariants 1, 3 and 4 of its §3; rows C3, C4, W6 and A15 of THREATS.md, promises 1 and 3.
+//! DESIGN.md §1 and the invariants 1, 3 and 4 of its §3; rows C3, C4, W6 and A15 of threats.md, promises 1 and 3.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,6 +1,6 @@
 //! Which connections live on, and that what is pipelined on them is answered in order.
 //!
-//! RFC 9112 §9.3 (persistence), §9.3.2 (pipelining), §9.6 (closing), RFC 9110 §7.6.1 (Connection); THREATS.md H17, H20,
+//! RFC 9112 §9.3 (persistence), §9.3.2 (pipelining), §9.6 (closing), RFC 9110 §7.6.1 (Connection); threats.md H17, H20,
 //! H21.
 
 use crate::support::{Client, LARGE_BYTES, ask, exchange, get, patterned, request, rows, server};

@@ -1,7 +1,7 @@
 //! Ranges: one, several, from the end, beyond the end, and those that are ignored because they say nothing or too much.
 //!
 //! RFC 9110 §14 (ranges), §14.1.2 (bytes), §13.1.5 (If-Range), §14.6 (multipart), §15.3.7 (206), §15.5.17 (416);
-//! THREATS.md R1 to R7.
+//! threats.md R1 to R7.
 
 use crate::support::{Client, DATED, FIVE_GIB, Response, ask, find, get, request, rows, server, show};
 
@@ -347,7 +347,7 @@ fn head_with_a_range_has_the_length_of_the_whole() {
     assert_eq!(ask(server(), request("HEAD", "/digits.txt", "Range: bytes=0-1\r\n")).field("content-length"), "36");
 }
 
-/// Offsets beyond what 32 bits hold (THREATS.md R6), in a file without a block but its last.
+/// Offsets beyond what 32 bits hold (threats.md R6), in a file without a block but its last.
 #[track_caller]
 fn sparse(range: &str, first: u64, content: &[u8]) {
     let response = ask(server(), get("/sparse-5g.bin", &format!("Range: bytes={range}\r\n")));

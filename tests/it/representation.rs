@@ -1,7 +1,7 @@
 //! A file as HTTP sees it: its type, its validators, its length, and its bytes whole.
 //!
 //! RFC 9110 §8.3 (Content-Type), §8.6 (Content-Length), §8.8.2 (Last-Modified), §8.8.3 (ETag); DESIGN.md §3.8;
-//! THREATS.md R8 to R10, D5, D6, L9.
+//! threats.md R8 to R10, D5, D6, L9.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -180,7 +180,7 @@ fn site_of_times(parent: &Path, times: &[(&'static str, SystemTime)]) -> (Site, 
     (site, held)
 }
 
-/// A time that HTTP can't write, or that has not come yet, is not said, and hurts nobody (THREATS.md R8, R9; RFC 9110
+/// A time that HTTP can't write, or that has not come yet, is not said, and hurts nobody (threats.md R8, R9; RFC 9110
 /// §8.8.2.1).
 #[test]
 fn an_odd_time_hurts_nobody() {

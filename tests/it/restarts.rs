@@ -1,7 +1,7 @@
 //! Started and stopped again and again under load, on one port: nothing that was received is lost, the port is free at
 //! once, and the exit code is 0 each time.
 //!
-//! *Invariants:* 12 of DESIGN.md §3; rows S3, S11 and S15 of THREATS.md, promise 12.
+//! *Invariants:* 12 of DESIGN.md §3; rows S3, S11 and S15 of threats.md, promise 12.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The directory itself is moved, replaced or removed while it is served: the server holds it, and not its name.
 //!
-//! *Invariants:* 7 of DESIGN.md §3; row T11 of THREATS.md. A root that may not be searched any more is in
+//! *Invariants:* 7 of DESIGN.md §3; row T11 of threats.md. A root that may not be searched any more is in
 //! [`special_files`](crate::special_files), directories beneath it in [`hidden_and_links`](crate::hidden_and_links).
 
 use std::fs;

@@ -1,6 +1,6 @@
 //! What the system grants too little of: at the start one line says so, and at run time it is waited for.
 //!
-//! *Invariants:* 10 of DESIGN.md §3; rows A1 to A3, A12, K1 and S10 of THREATS.md. That a running server starts no thread
+//! *Invariants:* 10 of DESIGN.md §3; rows A1 to A3, A12, K1 and S10 of threats.md. That a running server starts no thread
 //! is in [`parking`](crate::parking), what it does while it has no descriptor in [`limits`](crate::limits).
 
 use std::os::unix::process::CommandExt;

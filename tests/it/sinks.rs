@@ -1,7 +1,7 @@
 //! Logs that can't be written: blocked, closed, full, or failing now and then, on standard output and on standard error.
 //! Nobody is slowed down or refused, and what was dropped is counted and said.
 //!
-//! *Invariants:* rows G3, G4 and S9 of THREATS.md, promise 15.
+//! *Invariants:* rows G3, G4 and S9 of threats.md, promise 15.
 
 use std::collections::HashSet;
 use std::fs::{self, File};

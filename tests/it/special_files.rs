@@ -1,6 +1,6 @@
 //! What is no regular file is nothing, and nobody waits for it; what may not be read is said to be so.
 //!
-//! DESIGN.md §3.7; RFC 9110 §15.5.4 (403); THREATS.md L5, L6, L7, T12; PROMISE.md 8.
+//! DESIGN.md §3.7; RFC 9110 §15.5.4 (403); threats.md L5, L6, L7, T12; PROMISE.md 8.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -53,7 +53,7 @@ fn a_head_of_a_fifo_is_a_404_as_well() {
     assert_eq!(ask(server(), crate::support::request("HEAD", "/special/fifo", "")).status, 404);
 }
 
-/// 64 at a time hold no worker, not even the only one (THREATS.md L5).
+/// 64 at a time hold no worker, not even the only one (threats.md L5).
 #[test]
 fn sixty_four_fifos_hold_nobody() {
     let server = Server::start(common().site.root(), &["--workers", "1", "--access-log", "off"]);

@@ -1,7 +1,7 @@
 //! However a stream of requests is cut into segments, the answers are those to the whole.
 //!
 //! The first part of a cut stream is sent behind a request whose answer is waited for: as both came in one segment, the
-//! server has then read that part and parked with it, without a sleep. DESIGN.md §3.1, §3.5; THREATS.md H15, H21.
+//! server has then read that part and parked with it, without a sleep. DESIGN.md §3.1, §3.5; threats.md H15, H21.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -114,7 +114,7 @@ fn a_stream_in_single_bytes_gets_the_answers_of_the_whole() {
     assert_eq!(found, expected);
 }
 
-/// A head as large as allowed, byte by byte: read as one, and in a time that does not grow with the square (THREATS.md
+/// A head as large as allowed, byte by byte: read as one, and in a time that does not grow with the square (threats.md
 /// H15).
 #[test]
 fn a_large_head_in_single_bytes_is_one_head() {

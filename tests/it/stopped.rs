@@ -1,7 +1,7 @@
 //! The server is stopped by a signal, for as long as somebody likes, and goes on: no byte is lost, and time that passed
 //! meanwhile is no client's fault who used it.
 //!
-//! *Invariants:* 3, 5 and 12 of DESIGN.md §3; row C18 of THREATS.md. What comes to a stopped server together with the call
+//! *Invariants:* 3, 5 and 12 of DESIGN.md §3; row C18 of threats.md. What comes to a stopped server together with the call
 //! to drain is in [`drain`](crate::drain).
 
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! Request targets: which bytes name which file, and which name nothing.
 //!
 //! RFC 9112 §3.2 (the four forms), §3.2.2 (absolute-form and Host), RFC 3986 §2.1 (percent-encoding), §5.2.4 (dot
-//! segments); THREATS.md P1 to P17.
+//! segments); threats.md P1 to P17.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -213,7 +213,7 @@ mod sizes {
     );
 }
 
-/// RFC 9112 §3.2: a request without a valid Host is refused, and Host is used for nothing else (THREATS.md H9).
+/// RFC 9112 §3.2: a request without a valid Host is refused, and Host is used for nothing else (threats.md H9).
 #[track_caller]
 fn answers(request: impl AsRef<[u8]>, status: u16) {
     let response = ask(server(), request);
@@ -292,7 +292,7 @@ fn every_byte_that_linux_allows_is_a_name() {
     }
 }
 
-/// Dots only a normaliser that panics would mind (THREATS.md P16), with names that begin with a dot served.
+/// Dots only a normaliser that panics would mind (threats.md P16), with names that begin with a dot served.
 #[test]
 fn dots_lead_nowhere_with_hidden_names_served_either() {
     let server = Server::start(common().site.root(), &["--hidden", "--access-log", "off"]);

@@ -1,6 +1,6 @@
 //! Every byte that was promised comes, in order and at once, however the client reads and whatever happens to the file.
 //!
-//! *Invariants:* 3, 8 and 9 of DESIGN.md §3; rows C7, C9, C10, C17, H20, T1, T3, T4, T8 and T10 of THREATS.md, promises
+//! *Invariants:* 3, 8 and 9 of DESIGN.md §3; rows C7, C9, C10, C17, H20, T1, T3, T4, T8 and T10 of threats.md, promises
 //! 9 and 10.
 //!
 //! RFC 9112 §9.3.2: the answers to pipelined requests come in the order of the requests.

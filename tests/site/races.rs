@@ -53,7 +53,7 @@ fn no_answer_is_older_than_its_question() {
     }
 }
 
-/// A directory and a link out of the root change places while what is in it is kept (THREATS.md L3). The file behind the
+/// A directory and a link out of the root change places while what is in it is kept (threats.md L3). The file behind the
 /// link is the very same one.
 #[test]
 fn a_directory_swapped_for_a_link_is_never_followed_out() {

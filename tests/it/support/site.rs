@@ -40,7 +40,7 @@ impl Site {
         let site = Site { directory, root };
         fs::create_dir(site.outside()).expect("our own directory");
         fs::write(site.outside().join("secret.txt"), SECRET).expect("our own directory");
-        // A sibling whose name begins like the root's, for whoever compares prefixes (THREATS.md P9).
+        // A sibling whose name begins like the root's, for whoever compares prefixes (threats.md P9).
         let sibling = site.directory.path().join("served-restricted");
         fs::create_dir(&sibling)
             .and_then(|()| fs::write(sibling.join("secret.txt"), SECRET))

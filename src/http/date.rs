@@ -43,6 +43,10 @@ pub fn parse(value: &[u8]) -> Option<SystemTime> {
     if text.trim() != text {
         return None;
     }
+    // httpdate takes any byte between the date and the time of RFC 850; in both forms that end so, a space stands there.
+    if text.ends_with(" GMT") && text.bytes().nth_back("08:49:37 GMT".len()) != Some(b' ') {
+        return None;
+    }
     httpdate::parse_http_date(text).ok()
 }
 

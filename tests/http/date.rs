@@ -66,7 +66,7 @@ fn the_three_forms_are_read() {
 
 #[test]
 fn whatever_is_not_a_date_is_refused() {
-    let table: [(&str, &[u8]); 30] = [
+    let table: [(&str, &[u8]); 31] = [
         ("empty", b""),
         ("a word", b"garbage"),
         ("a number", b"0"),
@@ -95,6 +95,7 @@ fn whatever_is_not_a_date_is_refused() {
         ("a sign before the year", b"Sun, 06 Nov -994 08:49:37 GMT"),
         ("RFC 850 with a year of four digits", b"Sunday, 06-Nov-1994 08:49:37 GMT"),
         ("RFC 850 with a short day of the week", b"Sun, 06-Nov-94 08:49:37 GMT"),
+        ("RFC 850 with something else than a space before the time", b"Sunday, 06-Nov-94!08:49:37 GMT"),
         ("asctime with a zone", b"Sun Nov  6 08:49:37 1994 GMT"),
         ("bytes that are no text", b"Sun, 06 Nov 1994 08:49:37 G\xFFT"),
     ];

@@ -55,8 +55,10 @@ impl Stamp {
     }
 }
 
-fn file_time(seconds: i64, nanoseconds: u64) -> FileTime {
-    FileTime { seconds, nanoseconds: u32::try_from(nanoseconds).unwrap_or(0) }
+/// The kernel counts nanoseconds without a sign, C libraries with one; rustix speaks by way of a library where it must, as
+/// under Miri.
+fn file_time(seconds: i64, nanoseconds: impl TryInto<u32>) -> FileTime {
+    FileTime { seconds, nanoseconds: nanoseconds.try_into().unwrap_or(0) }
 }
 
 /// A time stamp of the kernel. One that a clock can't hold is taken for the epoch.

@@ -43,7 +43,7 @@ fn rooms() -> Vec<(String, String)> {
 
 /// What is read along with the source, or starts from it.
 fn rooms_and_outhouses() -> Vec<(String, String)> {
-    ["src", "examples", "benches"].into_iter().flat_map(texts).collect()
+    ["src", "examples", "benches", "fuzz/src", "fuzz/targets"].into_iter().flat_map(texts).collect()
 }
 
 /// Every file of Rust below a directory of this repository: its path below that, and its text.

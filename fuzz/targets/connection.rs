@@ -1,0 +1,4 @@
+//! The fuzzer for one check: `millpond_fuzz::connection` says which.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millpond_fuzz::connection::check(input));

@@ -1,0 +1,4 @@
+//! The fuzzer for one check: `millpond_fuzz::differential` says which.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millpond_fuzz::differential::check(input));

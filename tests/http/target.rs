@@ -4,6 +4,8 @@ use millpond::http::method::Method;
 use millpond::http::target::{self, BadTarget, RequestPath, RequestTarget};
 use proptest::prelude::*;
 
+use crate::slow_target::{self, Target};
+
 /// The path of a target, which must be one of a resource.
 fn path(target: &str) -> Result<RequestPath<'_>, BadTarget> {
     match target::parse(Method::Get, target)? {
@@ -270,16 +272,14 @@ fn every_short_path_reads_as_the_slow_obvious_reading_does() {
 /// Whether the path could name something.
 fn assert_reads_as_slow(target: &str) -> bool {
     let fast = path(target);
-    let slow = slow_reading(target.as_bytes());
-    match (&fast, slow) {
+    match (&fast, slow_target::read("GET", target)) {
         (Err(_), None) => false,
-        (Ok(path), Some(slow)) => {
-            let is_nameable = !slow.contains(&HIDDEN_SLASH) && !slow.windows(2).any(|pair| pair == b"//");
-            assert_eq!(path.relative(), is_nameable.then(|| &slow[1..]), "{target}");
-            assert_eq!(path.is_directory(), slow.ends_with(b"/"), "{target}");
+        (Ok(path), Some(Target::Path(named))) => {
+            assert_eq!(path.relative(), named.as_ref().map(|path| &path[1..]), "{target}");
+            assert_eq!(path.is_directory(), path.to_uri_path().ends_with('/'), "{target}");
             assert!(path.segments().all(|segment| segment != b".." && segment != b"."), "{target}");
             assert_same_after_round_trip(path);
-            is_nameable
+            named.is_some()
         }
         (fast, slow) => panic!("{target}: {fast:?}, but slowly {slow:?}"),
     }
@@ -289,49 +289,6 @@ fn assert_same_after_round_trip(path: &RequestPath<'_>) {
     let uri = path.to_uri_path();
     assert!(uri.starts_with('/') && !uri.starts_with("//"), "{uri}");
     assert_eq!(target::parse(Method::Get, &uri), Ok(RequestTarget::Resource { path: path.clone(), query: None }));
-}
-
-/// Stands for a slash that came out of an escape. `%00` is refused, so it can't come out of one.
-const HIDDEN_SLASH: u8 = 0;
-
-/// Decodes byte by byte, then runs the loop of RFC 3986 §5.2.4 as it is printed there. None is a 400.
-fn slow_reading(target: &[u8]) -> Option<Vec<u8>> {
-    let mut input = Vec::new();
-    let mut at = 0;
-    while at < target.len() {
-        if target[at] == b'%' {
-            let high = (*target.get(at + 1)? as char).to_digit(16)?;
-            let low = (*target.get(at + 2)? as char).to_digit(16)?;
-            match u8::try_from(high * 16 + low).ok()? {
-                0 => return None,
-                b'/' => input.push(HIDDEN_SLASH),
-                byte => input.push(byte),
-            }
-            at += 3;
-        } else {
-            input.push(target[at]);
-            at += 1;
-        }
-    }
-    let mut output = Vec::new();
-    while !input.is_empty() {
-        if input.starts_with(b"/./") {
-            input.drain(..2);
-        } else if input == b"/." {
-            input.pop();
-        } else if input.starts_with(b"/../") || input == b"/.." {
-            let last_slash = output.iter().rposition(|byte| *byte == b'/')?;
-            output.truncate(last_slash);
-            input.drain(..3);
-            if input.is_empty() {
-                input.push(b'/');
-            }
-        } else {
-            let end = input.iter().skip(1).position(|byte| *byte == b'/').map_or(input.len(), |at| at + 1);
-            output.extend(input.drain(..end));
-        }
-    }
-    Some(output)
 }
 
 proptest! {

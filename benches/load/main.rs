@@ -7,8 +7,11 @@
 //! Client and server share this machine. Requests per second and latencies are those of both together; processor time
 //! per request is the server's alone, and the steadiest of the figures.
 
+#[allow(dead_code)] // the siege (examples/siege) waits for its servers, too
 mod child;
+mod peers;
 mod plot;
+mod proc;
 mod rows;
 mod servers;
 mod table;
@@ -27,7 +30,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -88,13 +90,13 @@ fn exit_code(result: Result<(), Box<dyn Error>>) -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let Some(program) = servers::find_program("wrk") else {
+    let Some(program) = peers::find_program("wrk") else {
         println!("skipped: wrk, the client, is not installed");
         let must_not_skip = env::var_os("MILLPOND_TESTS_MUST_NOT_SKIP").is_some_and(|value| value == "1");
         return if must_not_skip { Err("this must not be skipped here".into()) } else { Ok(()) };
     };
     let stop = stop_on_signals()?;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(descriptors()), maximum: getrlimit(Resource::Nofile).maximum })?;
+    proc::raise_descriptors()?;
     let tree = arguments.rows.iter().any(|row| row.ask == rows::Ask::Tree);
     let root = rows::document_root(tree && arguments.plot.is_none())?;
     let work = tempfile::tempdir()?;
@@ -117,11 +119,6 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
         flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
-}
-
-/// Descriptors that a process here may have; more than anybody needs where there is no limit.
-fn descriptors() -> u64 {
-    getrlimit(Resource::Nofile).maximum.unwrap_or(1 << 20).min(1 << 20)
 }
 
 /// All that is to be measured.
@@ -166,8 +163,9 @@ impl Bench<'_> {
     /// One row: every server in turn, round after round. A server that can't do it is left out, and named.
     fn measure(&self, row: &Row, connections: u32) -> Result<Vec<Measured>, Box<dyn Error>> {
         // millpond keeps a quarter of its descriptors for files.
-        if u64::from(connections) > descriptors() / 4 * 3 - 64 {
-            println!("left out: {connections} connections don't fit under a limit of {} descriptors", descriptors());
+        if u64::from(connections) > proc::descriptors_max() / 4 * 3 - 64 {
+            let limit = proc::descriptors_max();
+            println!("left out: {connections} connections don't fit under a limit of {limit} descriptors");
             return Ok(Vec::new());
         }
         let floor = servers::floor(row)?;

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Pid;
-
+use crate::proc;
 use crate::rows::Row;
 use crate::servers::Server;
 
@@ -65,9 +64,9 @@ impl Wrk<'_> {
         command.arg(format!("--threads={}", connections.min(2)));
         command.arg(format!("--connections={connections}")).arg(format!("--duration={seconds}s"));
         command.arg("--script").arg(script).arg(format!("http://{}{}", server.address, row.target()));
-        let before = processor_time(server.process.pid());
+        let before = proc::processor_time(server.process.pid());
         let output = command.output().map_err(|error| format!("wrk: {error}"))?;
-        let used = processor_time(server.process.pid()).saturating_sub(before);
+        let used = proc::processor_time(server.process.pid()).saturating_sub(before);
         let text = String::from_utf8_lossy(&output.stdout);
         read_report(&text, used, row).ok_or_else(|| {
             format!("wrk reported nothing about {}: {text} {}", server.name, String::from_utf8_lossy(&output.stderr))
@@ -109,23 +108,4 @@ impl Figures {
             errors: runs.iter().map(|run| run.errors).sum(),
         }
     }
-}
-
-/// Time that a process and its descendants, which some servers work with, have had on a core.
-fn processor_time(root: Pid) -> Duration {
-    let mut ticks = 0;
-    let mut left = vec![root.as_raw_pid()];
-    while let Some(pid) = left.pop() {
-        // Whoever has ended meanwhile can't be asked any more, and servers under load don't end their workers.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // proc_pid_stat(5): utime and stime are fields 14 and 15; the second, the name, ends in a parenthesis.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-        ticks += fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
-        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            left.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
-        }
-    }
-    // USER_HZ is 100 on every architecture that this server has been tried on.
-    Duration::from_millis(ticks * 10)
 }

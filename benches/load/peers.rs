@@ -24,7 +24,7 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Peer {
     pub name: &'static str,
-    program: &'static str,
+    pub program: &'static str,
     /// What stands before the path of the configuration.
     arguments: &'static [&'static str],
     configuration: fn(&Setting<'_>) -> String,

@@ -1,0 +1,104 @@
+//! Line 11: a server that may open no further descriptor, and then may again.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use crate::client::{Client, get};
+use crate::report::{self, Tally};
+use crate::server::Server;
+use crate::{Siege, Stop, proc};
+
+/// Connections that are open before.
+const OPEN: usize = 20;
+
+/// Clients that come meanwhile.
+const WAITING: usize = 100;
+
+/// How long it lasts.
+const MEANWHILE: Duration = Duration::from_secs(3);
+
+const CORE_HUNDREDTHS_MAX: f64 = 2.0;
+const SERVED_WITHIN: Duration = Duration::from_secs(2);
+
+pub fn descriptors(siege: &Siege) -> Result<Tally, Stop> {
+    let server = siege.fresh(&["--access-log", "off"])?;
+    let small = get(&siege.site.target("small.txt"));
+    let mut open = Vec::new();
+    for _ in 0..OPEN {
+        let mut client = Client::connect(server.address)?;
+        client.ask(&small)?;
+        open.push(client);
+    }
+    let limits = Lowered::to_what_is_open(&server)?;
+    let mut waiting = Vec::new();
+    for _ in 0..WAITING {
+        // Into the kernel's queue: nobody can be accepted.
+        let mut client = Client::connect(server.address)?;
+        client.send(&small)?;
+        waiting.push(client);
+    }
+    // Names that nobody has asked for yet, so that no server has them open.
+    let mut statuses = Vec::new();
+    for (number, client) in open.iter_mut().enumerate() {
+        let name = format!("cold-{number}.txt");
+        siege.site.file(&name, b"cold\n")?;
+        statuses.push(client.ask(get(&siege.site.target(&name)))?.status);
+    }
+    thread::sleep(Duration::from_millis(200));
+    let share = server.hundredths_of_a_core(MEANWHILE);
+    drop(limits);
+    let since = Instant::now();
+    let served = waiting.iter_mut().filter_map(|client| client.answer().ok()).filter(|answer| answer.status == 200);
+    let (served, took) = (served.count(), since.elapsed());
+
+    let mut tally = Tally::default();
+    tally.check(share < CORE_HUNDREDTHS_MAX, format!("{share:.1} % of a core"));
+    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+    let (missing, unavailable, found) = (count(404), count(503), count(200));
+    let honest = missing == 0 && unavailable + found == OPEN;
+    tally.check(honest, format!("of {OPEN} cold files {unavailable} are 503, {found} are 200, {missing} are 404"));
+    tally.check(served == WAITING, format!("{served} of {WAITING} who waited are served"));
+    tally.check(took <= SERVED_WITHIN, format!("within {}", report::time(took)));
+    Ok(tally)
+}
+
+/// The limits of a server's processes, lowered; dropped, they are as before.
+struct Lowered {
+    before: Vec<(Pid, Rlimit)>,
+}
+
+impl Lowered {
+    fn to_what_is_open(server: &Server) -> Result<Lowered, String> {
+        let mut lowered = Lowered { before: Vec::new() };
+        for pid in proc::family(server.pid) {
+            let open = |number: &u64| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
+            let next = (0..).find(|number| !open(number)).expect("numbers do not end");
+            let Some(process) = Pid::from_raw(pid) else { continue };
+            let maximum = hard_limit(pid);
+            let lower = Rlimit { current: Some(next), maximum };
+            let before = prlimit(Some(process), Resource::Nofile, lower)
+                .map_err(|errno| format!("its limit can't be changed: {errno}"))?;
+            lowered.before.push((process, before));
+        }
+        Ok(lowered)
+    }
+}
+
+impl Drop for Lowered {
+    fn drop(&mut self) {
+        for (process, before) in self.before.drain(..) {
+            // It fails if the process has ended, which shows.
+            let _ = prlimit(Some(process), Resource::Nofile, before);
+        }
+    }
+}
+
+/// Nobody but root may raise that again, so it stays as it is.
+fn hard_limit(pid: i32) -> Option<u64> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}

@@ -190,8 +190,8 @@ struct Framed {
 
 fn try_framing(siege: &Siege, bytes: &str) -> io::Result<Framed> {
     let mut client = Client::connect(siege.server.address)?;
-    // Longer than anybody lingers.
-    client.set_patience(Duration::from_millis(2_500))?;
+    // Who waits for more, or lingers without having said that it closes, has not closed.
+    client.set_patience(Duration::from_secs(1))?;
     let _ = client.send(bytes);
     let Ok(first) = client.answer() else { return Ok(Framed { refused: false, closed: true, seconds: 0 }) };
     let (rest, closed) = match client.read_to_end() {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::client::{Client, get};
+use crate::client::{self, Client, PATIENCE, get};
 use crate::report::{self, Tally};
-use crate::server::Server;
+use crate::server::{Server, wait_until};
 use crate::{Siege, Stop, proc};
 
 /// Connections that are open before.
@@ -26,6 +26,8 @@ const SERVED_WITHIN: Duration = Duration::from_secs(2);
 pub fn descriptors(siege: &Siege) -> Result<Tally, Stop> {
     let server = siege.fresh(&["--access-log", "off"])?;
     let small = get(&siege.site.target("small.txt"));
+    client::ask(server.address, &small)?;
+    let before = server.weight().descriptors;
     let mut open = Vec::new();
     for _ in 0..OPEN {
         let mut client = Client::connect(server.address)?;
@@ -62,6 +64,10 @@ pub fn descriptors(siege: &Siege) -> Result<Tally, Stop> {
     tally.check(honest, format!("of {OPEN} cold files {unavailable} are 503, {found} are 200, {missing} are 404"));
     tally.check(served == WAITING, format!("{served} of {WAITING} who waited are served"));
     tally.check(took <= SERVED_WITHIN, format!("within {}", report::time(took)));
+    drop((open, waiting));
+    let left = || server.weight().descriptors.saturating_sub(before);
+    let none_left = wait_until(PATIENCE, || left() == 0);
+    tally.check(none_left, format!("descriptors +{} in the end", left()));
     Ok(tally)
 }
 

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::client::{Client, get};
+use crate::client::{Client, find, get};
 use crate::report::Tally;
 use crate::server::Subject;
 use crate::server::{Server, millpond_into, wait_until};
@@ -24,7 +25,7 @@ pub fn true_to_life(siege: &Siege) -> Result<Tally, Stop> {
     let (reader, writer) = io::pipe()?;
     let server = millpond_into(program, siege.site.root(), Stdio::from(writer))?;
     let requests = load_it(siege, &server, "a blocked log", &mut tally)?;
-    let lines = std::thread::spawn(move || count_lines(reader));
+    let lines = thread::spawn(move || count_lines(reader));
     judge_dropped(server, requests, Some(lines), "a blocked log", &mut tally)?;
 
     let full = File::options().write(true).open("/dev/full")?;
@@ -57,8 +58,7 @@ fn forge(siege: &Siege, tally: &mut Tally) -> Result<(), Stop> {
     }
     let last = "/the-last-of-them";
     Client::connect(siege.server.address)?.ask(get(last))?;
-    let has_last =
-        || siege.server.said("stdout").is_ok_and(|said| crate::client::find(&said, last.as_bytes()).is_some());
+    let has_last = || siege.server.said("stdout").is_ok_and(|said| find(&said, last.as_bytes()).is_some());
     if !wait_until(Duration::from_secs(5), has_last) {
         return Err(Stop::Broken("what it logs is not in its log 5 s later".into()));
     }
@@ -75,18 +75,23 @@ fn forge(siege: &Siege, tally: &mut Tally) -> Result<(), Stop> {
 
 // ---------------------------------------------------------------------------------------------------------- a bad sink
 
+/// Requests sent together, and the rest behind them: enough to fill the log in seconds, and not the processors.
+const BURST: u64 = 16;
+const REST: Duration = Duration::from_millis(1);
+
 /// Asks until the queue must have run over, with the good client beside; says how many requests it was in all.
 fn load_it(siege: &Siege, server: &Server, what: &str, tally: &mut Tally) -> Result<u64, Stop> {
-    let request = get(&siege.site.target("small.txt")).repeat(16);
+    let request = get(&siege.site.target("small.txt")).repeat(usize::try_from(BURST).unwrap_or(1));
     let (asked, good) = siege.with_good_client(server, || -> io::Result<u64> {
         let mut client = Client::connect(server.address)?;
         let mut asked = 0;
-        while asked < siege.size.logged as u64 {
+        while asked < siege.size.logged {
             client.send(&request)?;
-            for _ in 0..16 {
+            for _ in 0..BURST {
                 client.answer()?;
-                asked += 1;
             }
+            asked += BURST;
+            thread::sleep(REST);
         }
         Ok(asked)
     });
@@ -98,7 +103,7 @@ fn load_it(siege: &Siege, server: &Server, what: &str, tally: &mut Tally) -> Res
 fn judge_dropped(
     mut server: Server,
     requests: u64,
-    lines: Option<std::thread::JoinHandle<u64>>,
+    lines: Option<thread::JoinHandle<u64>>,
     what: &str,
     tally: &mut Tally,
 ) -> Result<(), Stop> {

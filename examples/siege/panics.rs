@@ -24,8 +24,8 @@ use crate::{Siege, Stop};
 /// Turns that panic.
 const INJECTED: usize = 1_000;
 
-/// Requests on one connection, before it is ended and everything that came is looked at.
-const BURST: usize = 16;
+/// Requests on one connection, at most: the first that is no request ends it.
+const BURST_MAX: usize = 3;
 
 pub fn none(siege: &Siege) -> Result<Tally, Stop> {
     let mut tally = Tally::default();
@@ -46,7 +46,7 @@ fn mutated(siege: &Siege, tally: &mut Tally) -> Result<(), Stop> {
     let mut dice = Dice(0x5eed_0f5e_11ce_5eed);
     let (mut sent, mut answers, mut failures) = (0, 0, 0);
     while sent < siege.size.mutated {
-        let burst: Vec<Vec<u8>> = (0..BURST).map(|_| mutate(&seeds, &mut dice)).collect();
+        let burst: Vec<Vec<u8>> = (0..=dice.below(BURST_MAX)).map(|_| mutate(&seeds, &mut dice)).collect();
         sent += burst.len();
         let came = pour(siege.server.address, &burst.concat())?;
         answers += count(&came, b"HTTP/1.1 ");

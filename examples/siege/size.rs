@@ -25,7 +25,7 @@ pub struct Size {
     /// Mutated requests.
     pub mutated: usize,
     /// Requests that are logged to nobody.
-    pub logged: usize,
+    pub logged: u64,
     /// What a server is given, if it takes options, and held to.
     pub head_timeout: Duration,
     pub stall_timeout: Duration,
@@ -42,7 +42,7 @@ const FULL: Size = Size {
     swapped: 5_000,
     rewritten: 1_000,
     drains: 10,
-    mutated: 200_000,
+    mutated: 100_000,
     logged: 50_000,
     head_timeout: Duration::from_secs(10),
     stall_timeout: Duration::from_secs(30),

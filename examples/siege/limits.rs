@@ -4,9 +4,10 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::client::{self, Client, PATIENCE, get};
+use crate::client::{Client, PATIENCE, get};
 use crate::report::{self, Tally};
 use crate::server::{Server, wait_until};
 use crate::{Siege, Stop, proc};
@@ -26,7 +27,6 @@ const SERVED_WITHIN: Duration = Duration::from_secs(2);
 pub fn descriptors(siege: &Siege) -> Result<Tally, Stop> {
     let server = siege.fresh(&["--access-log", "off"])?;
     let small = get(&siege.site.target("small.txt"));
-    client::ask(server.address, &small)?;
     let before = server.weight().descriptors;
     let mut open = Vec::new();
     for _ in 0..OPEN {
@@ -34,6 +34,8 @@ pub fn descriptors(siege: &Siege) -> Result<Tally, Stop> {
         client.ask(&small)?;
         open.push(client);
     }
+    // Whoever was there at the start is gone by then: nothing comes free while there is to be nothing.
+    wait_until(PATIENCE, || server.weight().descriptors <= before + OPEN);
     let limits = Lowered::to_what_is_open(&server)?;
     let mut waiting = Vec::new();
     for _ in 0..WAITING {
@@ -58,10 +60,11 @@ pub fn descriptors(siege: &Siege) -> Result<Tally, Stop> {
 
     let mut tally = Tally::default();
     tally.check(share < CORE_HUNDREDTHS_MAX, format!("{share:.1} % of a core"));
-    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
-    let (missing, unavailable, found) = (count(404), count(503), count(200));
-    let honest = missing == 0 && unavailable + found == OPEN;
-    tally.check(honest, format!("of {OPEN} cold files {unavailable} are 503, {found} are 200, {missing} are 404"));
+    // 503 says that it will pass; 200, that there was one left. Anything else is a lie that may be kept.
+    let honest = statuses.iter().all(|status| [200, 503].contains(status));
+    statuses.sort_unstable();
+    let counts = statuses.chunk_by(|one, other| one == other).map(|same| format!("{} are {}", same.len(), same[0]));
+    tally.check(honest, format!("of {OPEN} cold files {}", counts.collect::<Vec<_>>().join(", ")));
     tally.check(served == WAITING, format!("{served} of {WAITING} who waited are served"));
     tally.check(took <= SERVED_WITHIN, format!("within {}", report::time(took)));
     drop((open, waiting));
@@ -77,7 +80,7 @@ struct Lowered {
 }
 
 impl Lowered {
-    fn to_what_is_open(server: &Server) -> Result<Lowered, String> {
+    fn to_what_is_open(server: &Server) -> Result<Lowered, Stop> {
         let mut lowered = Lowered { before: Vec::new() };
         for pid in proc::family(server.pid) {
             let open = |number: &u64| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
@@ -85,8 +88,10 @@ impl Lowered {
             let Some(process) = Pid::from_raw(pid) else { continue };
             let maximum = hard_limit(pid);
             let lower = Rlimit { current: Some(next), maximum };
-            let before = prlimit(Some(process), Resource::Nofile, lower)
-                .map_err(|errno| format!("its limit can't be changed: {errno}"))?;
+            let before = prlimit(Some(process), Resource::Nofile, lower).map_err(|errno| match errno {
+                Errno::PERM => Stop::Skip("it has processes of another user, whose limits can't be changed here"),
+                errno => Stop::Broken(format!("its limit can't be changed: {errno}")),
+            })?;
             lowered.before.push((process, before));
         }
         Ok(lowered)

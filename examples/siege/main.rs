@@ -278,7 +278,7 @@ impl Siege {
     /// Another server of the same kind, for what the one that most lines are held against would not outlive.
     fn fresh(&self, options: &[&str]) -> Result<Server, Stop> {
         match self.subject {
-            Subject::Foreign { .. } => Err(Stop::Skip("it would not outlive it, and it isn't ours")),
+            Subject::Foreign { .. } => Err(Stop::Skip("it would be ended, or its limits changed, and it isn't ours")),
             Subject::Millpond(_) | Subject::Peer(_) | Subject::Template(_) => {
                 Ok(start(&self.subject, &self.size, self.site.root(), options)?)
             }

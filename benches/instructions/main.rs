@@ -17,6 +17,7 @@
 mod profile;
 mod record;
 mod steps;
+#[allow(dead_code)] // what only the load and the siege need
 #[path = "../load/child.rs"]
 mod child;
 

@@ -7,7 +7,7 @@
 //! Client and server share this machine. Requests per second and latencies are those of both together; processor time
 //! per request is the server's alone, and the steadiest of the figures.
 
-#[allow(dead_code)] // the siege (examples/siege) waits for its servers, too
+#[allow(dead_code)] // what only the siege (examples/siege) needs
 mod child;
 mod peers;
 mod plot;

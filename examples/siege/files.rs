@@ -50,11 +50,15 @@ fn ask_for_special(siege: &Siege, name: &str, tally: &mut Tally) -> io::Result<(
     }
     let since = Instant::now();
     for client in &mut clients {
-        // Who gets no answer here gets none in ten times the time.
-        client.set_patience(10 * HANG_MAX)?;
         client.send(&request)?;
     }
-    let mut statuses: Vec<u16> = clients.iter_mut().map(|client| client.head().map_or(0, |head| head.status)).collect();
+    let mut statuses = Vec::new();
+    for client in &mut clients {
+        // Who gets no answer in ten times the time gets none.
+        let left = (10 * HANG_MAX).saturating_sub(since.elapsed());
+        client.set_patience(left.max(Duration::from_millis(1)))?;
+        statuses.push(client.head().map_or(0, |head| head.status));
+    }
     let took = since.elapsed();
     statuses.sort_unstable();
     statuses.dedup();

@@ -19,13 +19,13 @@ const FLOOD_BYTES: usize = 32 * 1024 * 1024;
 /// What one request may add to the server's memory.
 const GROWTH_KIB_MAX: f64 = 64.0;
 
-/// Half heads held at a time: what one takes shows in so many.
-const HALF_HEADS: usize = 64;
+/// Requests held at a time.
+const AT_A_TIME: usize = 64;
 
 pub fn bounds(siege: &Siege) -> Result<Tally, Stop> {
     let mut tally = Tally::default();
     refuse(siege, &mut tally)?;
-    hold_half_heads(siege, &mut tally)?;
+    hold_many(siege, &mut tally)?;
     flood(siege, &mut tally);
     Ok(tally)
 }
@@ -60,23 +60,27 @@ fn refuse(siege: &Siege, tally: &mut Tally) -> io::Result<()> {
     Ok(())
 }
 
-/// Heads of nearly the size allowed, each lacking its end.
-fn hold_half_heads(siege: &Siege, tally: &mut Tally) -> io::Result<()> {
-    let target = siege.site.target("small.txt");
-    let head = get_with(&target, &format!("X: {}\r\n", "x".repeat(HEAD_BYTES_MAX - 200)));
-    let half = &head[..head.len() - 2];
-    let before = siege.server.weight();
-    let mut clients = Vec::new();
-    for _ in 0..HALF_HEADS {
-        let mut client = Client::connect(siege.server.address)?;
-        client.send(half)?;
-        clients.push(client);
+/// The requests that a server has to keep most of, many at a time: what one takes shows in so many.
+fn hold_many(siege: &Siege, tally: &mut Tally) -> io::Result<()> {
+    let head = get_with(&siege.site.target("small.txt"), &format!("X: {}\r\n", "x".repeat(HEAD_BYTES_MAX - 200)));
+    let ranges: Vec<String> = (0..16).map(|index| format!("{0}000000-{0}999999", index + 1)).collect();
+    let ranges = get_with(&siege.site.target("big.bin"), &format!("Range: bytes={}\r\n", ranges.join(",")));
+    for (what, request) in
+        [("heads of 16 KiB without their end", &head[..head.len() - 2]), ("unread answers of 16 ranges", &ranges)]
+    {
+        let before = siege.server.weight();
+        let mut clients = Vec::new();
+        for _ in 0..AT_A_TIME {
+            let mut client = Client::connect_narrow(siege.server.address)?;
+            client.send(request)?;
+            clients.push(client);
+        }
+        // Until it has read them.
+        thread::sleep(Duration::from_millis(300));
+        let grown = siege.server.weight().resident_kib.saturating_sub(before.resident_kib);
+        let each = grown as f64 / AT_A_TIME as f64;
+        tally.check(each <= GROWTH_KIB_MAX, format!("{each:.1} KiB for each of {AT_A_TIME} {what}"));
     }
-    // Until it has read them.
-    thread::sleep(Duration::from_millis(300));
-    let grown = siege.server.weight().resident_kib.saturating_sub(before.resident_kib);
-    let each = grown as f64 / HALF_HEADS as f64;
-    tally.check(each <= GROWTH_KIB_MAX, format!("{each:.1} KiB for each of {HALF_HEADS} heads of 16 KiB"));
     Ok(())
 }
 

@@ -38,7 +38,7 @@ mod peers;
 mod proc;
 
 use std::env;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -165,7 +165,11 @@ impl From<String> for Stop {
 
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Stop {
-        Stop::Broken(error.to_string())
+        Stop::Broken(match error.kind() {
+            // A socket whose patience was at an end says that.
+            ErrorKind::WouldBlock => format!("no answer within {}", report::time(PATIENCE)),
+            _ => error.to_string(),
+        })
     }
 }
 

@@ -24,6 +24,9 @@ use crate::{Siege, Stop};
 /// Turns that panic.
 const INJECTED: usize = 1_000;
 
+/// Connections that may hang until patience is at an end: a server that hangs for good would take hours.
+const ENDLESS_MAX: usize = 20;
+
 /// Requests on one connection, at most: the first that is no request ends it.
 const BURST_MAX: usize = 3;
 
@@ -44,11 +47,15 @@ fn mutated(siege: &Siege, tally: &mut Tally) -> Result<(), Stop> {
     let before = siege.server.weight();
     let seeds = seeds(siege);
     let mut dice = Dice(0x5eed_0f5e_11ce_5eed);
-    let (mut sent, mut answers, mut failures) = (0, 0, 0);
+    let (mut sent, mut answers, mut failures, mut endless) = (0, 0, 0, 0);
     while sent < siege.size.mutated {
         let burst: Vec<Vec<u8>> = (0..=dice.below(BURST_MAX)).map(|_| mutate(&seeds, &mut dice)).collect();
         sent += burst.len();
-        let came = pour(siege.server.address, &burst.concat())?;
+        let (came, ended) = pour(siege.server.address, &burst.concat())?;
+        endless += usize::from(!ended);
+        if endless > ENDLESS_MAX {
+            return Err(Stop::Broken(format!("after {sent} mutated requests it let {endless} connections hang")));
+        }
         answers += count(&came, b"HTTP/1.1 ");
         failures += count(&came, b"HTTP/1.1 500 ");
     }
@@ -114,17 +121,17 @@ fn mutate(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Sends all of it, and reads all that comes, until the server has closed or it is clear that it waits for more.
-fn pour(address: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>> {
+/// Sends all of it, and reads all that comes; says whether the server has closed.
+fn pour(address: SocketAddr, bytes: &[u8]) -> io::Result<(Vec<u8>, bool)> {
     let mut client = Client::connect(address)?;
     // It may have closed after the first of them.
     let _ = client.send(bytes);
     // Nothing follows, so a server that waits for the rest of a request closes.
     let _ = client.stream().shutdown(std::net::Shutdown::Write);
-    client.set_patience(Duration::from_secs(3))?;
+    client.set_patience(Duration::from_secs(1))?;
     match client.read_to_end() {
-        Ok(came) => Ok(came),
-        Err(_) => Ok(client.take_unread()),
+        Ok(came) => Ok((came, true)),
+        Err(_) => Ok((client.take_unread(), false)),
     }
 }
 

@@ -149,11 +149,13 @@ fn change_under_way(
     let (rest, closed) = match client.take(content.len() - READ_BEFORE_BYTES) {
         Ok(rest) => (rest, false),
         Err(error) if has_ended(&error) => (client.take_unread(), true),
+        // It owes the rest, and leaves its client to wait for it.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => (client.take_unread(), false),
         Err(error) => return Err(error),
     };
     bytes.extend_from_slice(&rest);
     // What came behind it would be taken for the beginning of the next answer.
-    let more = !closed && client.ask(get(&siege.site.target("small.txt"))).is_err();
+    let more = bytes.len() == content.len() && client.ask(get(&siege.site.target("small.txt"))).is_err();
     Ok(Came { bytes, closed, more })
 }
 

@@ -39,8 +39,8 @@ pub fn descriptors(siege: &Siege) -> Result<Tally, Stop> {
     let limits = Lowered::to_what_is_open(&server)?;
     let mut waiting = Vec::new();
     for _ in 0..WAITING {
-        // Into the kernel's queue: nobody can be accepted.
-        let mut client = Client::connect(server.address)?;
+        // Into the kernel's queue, for nobody can be accepted; where that is too short, all the others stay outside.
+        let Ok(mut client) = Client::connect(server.address) else { break };
         client.send(&small)?;
         waiting.push(client);
     }

@@ -139,9 +139,10 @@ impl Client {
     }
 
     fn ended(&self, when: &str) -> io::Error {
-        match self.reset {
-            true => io::Error::new(ErrorKind::ConnectionReset, format!("reset {when}")),
-            false => io::Error::new(ErrorKind::UnexpectedEof, format!("closed {when}")),
+        if self.reset {
+            io::Error::new(ErrorKind::ConnectionReset, format!("reset {when}"))
+        } else {
+            io::Error::new(ErrorKind::UnexpectedEof, format!("closed {when}"))
         }
     }
 }

@@ -83,8 +83,8 @@ impl Fared {
     }
 
     /// How many requests it has sent.
-    pub fn asked(&self) -> u64 {
-        self.sorted.len() as u64
+    pub fn asked(&self) -> usize {
+        self.sorted.len()
     }
 
     /// Whether it was hurt, as a part of the line in which it was there.

@@ -76,13 +76,13 @@ fn forge(siege: &Siege, tally: &mut Tally) -> Result<(), Stop> {
 // ---------------------------------------------------------------------------------------------------------- a bad sink
 
 /// Requests sent together, and the rest behind them: enough to fill the log in seconds, and not the processors.
-const BURST: u64 = 16;
+const BURST: usize = 16;
 const REST: Duration = Duration::from_millis(1);
 
 /// Asks until the queue must have run over, with the good client beside; says how many requests it was in all.
-fn load_it(siege: &Siege, server: &Server, what: &str, tally: &mut Tally) -> Result<u64, Stop> {
-    let request = get(&siege.site.target("small.txt")).repeat(usize::try_from(BURST).unwrap_or(1));
-    let (asked, good) = siege.with_good_client(server, || -> io::Result<u64> {
+fn load_it(siege: &Siege, server: &Server, what: &str, tally: &mut Tally) -> Result<usize, Stop> {
+    let request = get(&siege.site.target("small.txt")).repeat(BURST);
+    let (asked, good) = siege.with_good_client(server, || -> io::Result<usize> {
         let mut client = Client::connect(server.address)?;
         let mut asked = 0;
         while asked < siege.size.logged {
@@ -102,8 +102,8 @@ fn load_it(siege: &Siege, server: &Server, what: &str, tally: &mut Tally) -> Res
 /// Ends the server, and holds what it says was dropped against what was not written.
 fn judge_dropped(
     mut server: Server,
-    requests: u64,
-    lines: Option<thread::JoinHandle<u64>>,
+    requests: usize,
+    lines: Option<thread::JoinHandle<usize>>,
     what: &str,
     tally: &mut Tally,
 ) -> Result<(), Stop> {
@@ -114,7 +114,7 @@ fn judge_dropped(
     // "access log: 123 lines were dropped in all, because ..."
     let dropped = said.lines().find_map(|line| {
         let (_, rest) = line.split_once("access log: ")?;
-        rest.split_once(" lines were dropped in all")?.0.parse::<u64>().ok()
+        rest.split_once(" lines were dropped in all")?.0.parse::<usize>().ok()
     });
     let written = lines.map_or(0, |lines| lines.join().unwrap_or(0));
     let dropped_text = dropped.map_or("nothing".to_owned(), |dropped| dropped.to_string());
@@ -125,9 +125,9 @@ fn judge_dropped(
 }
 
 /// Lines behind the first, which is the address.
-fn count_lines(mut reader: impl Read) -> u64 {
+fn count_lines(mut reader: impl Read) -> usize {
     let mut text = Vec::new();
     // Until the server, which has the other end, is gone.
     let _ = reader.read_to_end(&mut text);
-    (text.iter().filter(|byte| **byte == b'\n').count() as u64).saturating_sub(1)
+    text.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1)
 }

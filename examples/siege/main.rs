@@ -105,7 +105,7 @@ const LINES: [Line; 16] = [
 ];
 
 /// The line about what is left in the end comes last, whatever its number.
-const LAST: usize = 13;
+const LAST: u32 = 13;
 
 /// Hold a server to every line of the promise
 ///
@@ -201,12 +201,9 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     proc::raise_descriptors().map_err(|error| format!("the limit on descriptors can't be raised: {error}"))?;
     let siege = Siege::lay(arguments)?;
     println!("{}\n", siege.size.describe());
-    let numbers = (1..).zip(&LINES);
-    let (last, mut chosen): (Vec<_>, Vec<_>) = numbers
-        .filter(|(number, _)| {
-            arguments.lines.is_empty() || arguments.lines.iter().any(|chosen| *chosen as usize == *number)
-        })
-        .partition(|(number, _)| *number == LAST);
+    let lines = (1_u32..).zip(&LINES);
+    let chosen = lines.filter(|(number, _)| arguments.lines.is_empty() || arguments.lines.contains(number));
+    let (last, mut chosen): (Vec<_>, Vec<_>) = chosen.partition(|(number, _)| *number == LAST);
     chosen.extend(last);
     let mut rows = Vec::new();
     for (number, line) in chosen {
@@ -252,7 +249,7 @@ impl Siege {
             (_, _, Some(address), Some(pid)) => Subject::Foreign { address, pid },
             _ => Subject::Millpond(arguments.program.clone().map_or_else(build_millpond, Ok)?),
         };
-        let size = Size::of(arguments.quick, subject.is_millpond());
+        let size = if arguments.quick { Size::quick(&subject) } else { size::FULL };
         let site = Site::new(arguments.root.as_deref()).map_err(|error| format!("no place for files: {error}"))?;
         let server = start(&subject, &size, site.root(), &["--access-log", "combined"])?;
         for _ in 0..20 {

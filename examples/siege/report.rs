@@ -91,12 +91,12 @@ impl Display for Verdict {
 }
 
 /// One line of the table, for a terminal.
-pub fn text(number: usize, promise: &str, figure: &str, tally: &Tally) -> String {
+pub fn text(number: u32, promise: &str, figure: &str, tally: &Tally) -> String {
     format!("{number:>2} {}  {promise}\n         promised: {figure}\n         measured: {tally}\n", tally.verdict())
 }
 
 /// The same as a row of Markdown.
-pub fn markdown(number: usize, promise: &str, figure: &str, tally: &Tally) -> String {
+pub fn markdown(number: u32, promise: &str, figure: &str, tally: &Tally) -> String {
     format!("| {number} | {promise} | {figure} | {tally} | {} |", tally.verdict())
 }
 

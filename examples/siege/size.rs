@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::report;
+use crate::server::Subject;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
@@ -25,14 +26,14 @@ pub struct Size {
     /// Mutated requests.
     pub mutated: usize,
     /// Requests that are logged to nobody.
-    pub logged: u64,
+    pub logged: usize,
     /// What a server is given, if it takes options, and held to.
     pub head_timeout: Duration,
     pub stall_timeout: Duration,
     pub drain_timeout: Duration,
 }
 
-const FULL: Size = Size {
+pub const FULL: Size = Size {
     idle: 10_000,
     idle_window: Duration::from_secs(10),
     drips: 500,
@@ -68,12 +69,13 @@ const QUICK: Size = Size {
 
 impl Size {
     /// Only millpond can be given shorter timeouts than those that are promised.
-    pub fn of(quick: bool, is_millpond: bool) -> Size {
-        let Size { head_timeout, stall_timeout, drain_timeout, .. } = FULL;
-        match (quick, is_millpond) {
-            (false, _) => FULL,
-            (true, true) => QUICK,
-            (true, false) => Size { head_timeout, stall_timeout, drain_timeout, ..QUICK },
+    pub fn quick(subject: &Subject) -> Size {
+        match subject {
+            Subject::Millpond(_) => QUICK,
+            Subject::Peer(_) | Subject::Template(_) | Subject::Foreign { .. } => {
+                let Size { head_timeout, stall_timeout, drain_timeout, .. } = FULL;
+                Size { head_timeout, stall_timeout, drain_timeout, ..QUICK }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Line 11: a server that may open no further descriptor, and then may again.
 
 use std::fs;
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,12 +28,16 @@ const SERVED_WITHIN: Duration = Duration::from_secs(2);
 pub fn descriptors(siege: &Siege) -> Result<Tally, Stop> {
     let server = siege.fresh(&["--access-log", "off"])?;
     let small = get(&siege.site.target("small.txt"));
-    let before = server.weight().descriptors;
-    let mut open = Vec::new();
-    for _ in 0..OPEN {
+    let open_one = || -> io::Result<Client> {
         let mut client = Client::connect(server.address)?;
         client.ask(&small)?;
-        open.push(client);
+        Ok(client)
+    };
+    // A server that has answered has opened all that it works with.
+    let mut open = vec![open_one()?];
+    let before = server.weight().descriptors.saturating_sub(open.len());
+    while open.len() < OPEN {
+        open.push(open_one()?);
     }
     // Whoever was there at the start is gone by then: nothing comes free while there is to be nothing.
     wait_until(PATIENCE, || server.weight().descriptors <= before + OPEN);

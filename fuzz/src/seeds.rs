@@ -254,6 +254,7 @@ pub fn connections() -> Vec<Seed> {
         visit("a head in pieces", 0, &["GET /a HT", "TP/1.1\r\nHost", ": x\r\n", "\r\n"]),
         visit("two in one piece, and half a third", ENDS, &[&(get("a") + &get("b") + "GET"), " /c"]),
         visit("more than a turn answers", 0, &[&get("a").repeat(18)]),
+        visit("bytes that come while two turns' worth waits", IMPATIENT, &[&get("a").repeat(34), &get("b")]),
         visit("more than a turn writes", HASTY, &[&get("large").repeat(17)]),
         visit("HEAD", SMALL_WRITES, &[&get("large").replace("GET", "HEAD"), &get("parts").replace("GET", "HEAD")]),
         visit("HTTP 1.0", 0, &["GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\n\r\n"]),

@@ -136,18 +136,18 @@ fn a_flood_of_connections_holds_up_no_answer_no_deadline_and_no_drain() {
     };
     let flood = [connect_for_ever(), connect_for_ever()];
     // These clients share two cores with the flood and with whatever else runs, so that the bounds are a scheduler's, not a
-    // server's: one that was starved would not answer at all.
+    // server's: one that was starved would not answer at all, nor hear of a deadline or a signal.
     let latencies = Latencies::kept(&mut kept, &plain_get("/hello.txt"), 200);
-    latencies.assert_within(Duration::from_millis(50), Duration::from_secs(5));
+    latencies.assert_within(Duration::from_millis(50), PATIENCE);
     let mut dripping = Client::connect(&server);
     let since = Instant::now();
     dripping.send("GET /hel");
     assert_eq!(dripping.response("GET").status, 408);
-    assert_took(since.elapsed(), Duration::from_millis(480)..Duration::from_millis(1_500));
+    assert_took(since.elapsed(), Duration::from_millis(480)..Duration::from_secs(3));
     drop(dripping);
     let since = Instant::now();
     server.signal(Signal::TERM);
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
-    assert_took(since.elapsed(), Duration::ZERO..Duration::from_secs(2));
+    assert_took(since.elapsed(), Duration::ZERO..Duration::from_secs(5));
     drop(flood);
 }

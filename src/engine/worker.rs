@@ -9,7 +9,8 @@
 //!
 //! A worker that is never out of work has the processor until the kernel's next tick takes it away: 4 ms on most systems,
 //! for which whoever shares the core waits, a client on the same machine for one. So it gives way by itself every
-//! [`GIVE_WAY_INTERVAL`](config::GIVE_WAY_INTERVAL). Others gather requests meanwhile, and the next batch is fuller.
+//! [`GIVE_WAY_INTERVAL`](config::GIVE_WAY_INTERVAL). Others gather requests meanwhile, and the next batch is fuller. A
+//! program that computes would take more each time than it is due, and so it is given way to seldom.
 //!
 //! The pool is `threadpool`'s, and used for what it is good at: a fixed set of named threads. Each gets one job, which is
 //! this loop. Its queue stays empty, because it has no bound; the kernel's ready list is the queue, continued by
@@ -82,16 +83,40 @@ fn work<H: Handler>(mill: &Mill<H>) {
     let mut desk = Desk::new();
     let mut places: [Place<'_>; config::BATCH_MAX] = std::array::from_fn(|_| Place::default());
     let mut batch = Batch::new();
-    let mut gave_way = Instant::now();
+    let mut courtesy = Courtesy::begin(Instant::now());
     while mill.next_batch(&mut batch) == Run::GoOn {
         let taken = receive(mill, &batch, &mut places);
         serve_batch(mill, &mut desk, &mut places[..taken]);
         serve_turns(mill, &mut desk);
         // One that was alone in its batch leaves no work behind: the next wait for events gives way.
-        if taken > 1 && desk.now.duration_since(gave_way) >= config::GIVE_WAY_INTERVAL {
-            gave_way = desk.now;
-            thread::yield_now();
+        if taken > 1 {
+            courtesy.show(desk.now);
         }
+    }
+}
+
+/// When a worker that is never out of work gives way next.
+struct Courtesy {
+    next: Instant,
+}
+
+impl Courtesy {
+    fn begin(now: Instant) -> Courtesy {
+        Courtesy { next: now + config::GIVE_WAY_INTERVAL }
+    }
+
+    /// Lets others have the processor once, if it is time.
+    fn show(&mut self, now: Instant) {
+        if now < self.next {
+            return;
+        }
+        let before = Instant::now();
+        thread::yield_now();
+        let after = Instant::now();
+        let took = after - before;
+        let pause =
+            if took > config::GIVEN_WAY_MAX { took * config::GIVE_WAY_PAUSE } else { config::GIVE_WAY_INTERVAL };
+        self.next = after + pause;
     }
 }
 

@@ -88,8 +88,8 @@ fn work<H: Handler>(mill: &Mill<H>) {
         let taken = receive(mill, &batch, &mut places);
         serve_batch(mill, &mut desk, &mut places[..taken]);
         serve_turns(mill, &mut desk);
-        // One that was alone in its batch leaves no work behind: the next wait for events gives way.
-        if taken > 1 {
+        // An only client is waited for after every answer, and that gives way, too.
+        if mill.pond.occupied() > 1 {
             courtesy.show(desk.now);
         }
     }

@@ -14,6 +14,7 @@ mod plot;
 mod proc;
 mod rows;
 mod servers;
+mod stop;
 mod table;
 mod wrk;
 // In here too, so that it need not be built beforehand: this program starts itself as the floor.
@@ -23,15 +24,12 @@ mod floor;
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use rows::Row;
 use servers::Server;
@@ -95,7 +93,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let must_not_skip = env::var_os("MILLPOND_TESTS_MUST_NOT_SKIP").is_some_and(|value| value == "1");
         return if must_not_skip { Err("this must not be skipped here".into()) } else { Ok(()) };
     };
-    let stop = stop_on_signals()?;
+    let stop = stop::on_signals()?;
     proc::raise_descriptors()?;
     let tree = arguments.rows.iter().any(|row| row.ask == rows::Ask::Tree);
     let root = rows::document_root(tree && arguments.plot.is_none())?;
@@ -109,16 +107,6 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(file) => bench.plot(file),
         None => bench.rows(),
     }
-}
-
-/// The first signal ends the bench with its guards, so that no server is left behind; a second one ends it at once.
-fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
-        flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
 }
 
 /// All that is to be measured.

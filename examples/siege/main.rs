@@ -36,21 +36,20 @@ mod child;
 mod peers;
 #[path = "../../benches/load/proc.rs"]
 mod proc;
+#[path = "../../benches/load/stop.rs"]
+mod stop;
 
 use std::env;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use rustix::process::Pid;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use client::{Client, PATIENCE};
 use good::Fared;
@@ -197,7 +196,7 @@ fn main() -> ExitCode {
 
 /// Whether no line failed.
 fn run(arguments: &Arguments) -> Result<bool, String> {
-    let stop = stop_on_signals().map_err(|error| format!("can't handle signals: {error}"))?;
+    let stop = stop::on_signals().map_err(|error| format!("can't handle signals: {error}"))?;
     proc::raise_descriptors().map_err(|error| format!("the limit on descriptors can't be raised: {error}"))?;
     let siege = Siege::lay(arguments)?;
     println!("{}\n", siege.size.describe());
@@ -227,17 +226,6 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let [passed, failed, skipped] = [Verdict::Pass, Verdict::Fail, Verdict::Skip].map(count);
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     Ok(failed == 0)
-}
-
-/// The first signal ends the siege behind the line that runs, with its guards, so that no server is left behind; a second
-/// one ends it at once.
-fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
-        flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
 }
 
 impl Siege {

@@ -27,7 +27,8 @@ use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
 use millpond::sandbox::{self, Reading, Sandbox};
 use millpond::server::{BindError, DrainHandle, Server};
-use millpond::site::respond::{Hidden, Site};
+use millpond::site::options::{Hidden, Options};
+use millpond::site::respond::Site;
 use millpond::site::root::Links;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -48,9 +49,7 @@ fn main() -> ExitCode {
 /// From the command line to the end of the drain; an error is the line to print.
 fn run(arguments: &Arguments) -> Result<(), String> {
     let directory = arguments.directory(Path::is_dir);
-    let links = if arguments.follow_symlinks { Links::Anywhere } else { Links::Beneath };
-    let hidden = if arguments.hidden { Hidden::Served } else { Hidden::Denied };
-    let site = Site::open(&directory, links, hidden).map_err(|cause| cannot_serve(&directory, &cause))?;
+    let site = Site::open(&directory, options(arguments)).map_err(|cause| cannot_serve(&directory, &cause))?;
     let limits = arguments.limits();
     let workers = limits.workers;
     let server = Server::bind(&arguments.addresses(), limits).map_err(|error| cannot_bind(&error))?;
@@ -73,6 +72,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
     diagnostics.close(config::LOG_CLOSE_TIMEOUT);
     result
+}
+
+/// How the directory is to be served.
+fn options(arguments: &Arguments) -> Options {
+    Options {
+        links: if arguments.follow_symlinks { Links::Anywhere } else { Links::Beneath },
+        hidden: if arguments.hidden { Hidden::Served } else { Hidden::Denied },
+    }
 }
 
 /// With diagnostics running: from the first connection to the last.

@@ -7,8 +7,8 @@
 use std::fs::{self, File};
 
 use millpond::http::method::Method;
-use millpond::site::respond::{Hidden, Site};
-use millpond::site::root::Links;
+use millpond::site::options::Options;
+use millpond::site::respond::Site;
 use tempfile::TempDir;
 
 use super::client::{self, Answer, Services};
@@ -63,7 +63,7 @@ impl Place {
             // So that a condition can name it.
             File::open(&path).and_then(|file| file.set_modified(changed())).expect("it is ours");
         }
-        let open = || Site::open(&root, Links::Beneath, Hidden::Denied).expect("it is a directory");
+        let open = || Site::open(&root, Options::recommended()).expect("it is a directory");
         Place { services: client::services(open), files, _directory: directory }
     }
 }

@@ -24,8 +24,9 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::cache::{self, Cache, Kept};
+use super::options::{Hidden, Options};
 use super::representation::{Representation, Source};
-use super::root::{Absent, Found, Links, Patience, Root};
+use super::root::{Absent, Found, Patience, Root};
 use crate::http::method::Method;
 use crate::http::multipart::Multipart;
 use crate::http::precondition::{self, Verdict};
@@ -47,16 +48,8 @@ const INDEX: &[u8] = b"index.html";
 #[derive(Debug)]
 pub struct Site {
     root: Root,
-    hidden: Hidden,
+    options: Options,
     cache: Cache,
-}
-
-/// Whether names that begin with a dot are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hidden {
-    /// As if they weren't there, a first segment `.well-known` excepted (RFC 8615).
-    Denied,
-    Served,
 }
 
 impl Site {
@@ -64,8 +57,8 @@ impl Site {
     ///
     /// # Errors
     /// As [`Root::open`].
-    pub fn open(directory: &Path, links: Links, hidden: Hidden) -> io::Result<Site> {
-        Ok(Site { root: Root::open(directory, links)?, hidden, cache: Cache::new(Instant::now()) })
+    pub fn open(directory: &Path, options: Options) -> io::Result<Site> {
+        Ok(Site { root: Root::open(directory, options.links)?, options, cache: Cache::new(Instant::now()) })
     }
 
     /// Answers a request, which had been received whole by `received`. May open a file, and so wait for a disk.
@@ -148,7 +141,7 @@ impl Site {
 
     /// Whether the names of a path may be served.
     fn may_serve(&self, path: &RequestPath<'_>) -> bool {
-        match self.hidden {
+        match self.options.hidden {
             Hidden::Served => true,
             Hidden::Denied => path
                 .segments()

@@ -24,8 +24,8 @@ use millpond::http::target::RequestTarget;
 use millpond::observe::log_queue::LogQueue;
 use millpond::sandbox::{self, Reading};
 use millpond::server::{Context, Handler, Response, Server as Library};
-use millpond::site::respond::{Hidden, Site as Files};
-use millpond::site::root::Links;
+use millpond::site::options::Options;
+use millpond::site::respond::Site as Files;
 use nix::sys::termios::tcgetattr;
 use rustix::process::{Pid, getppid, test_kill_process};
 
@@ -184,7 +184,7 @@ fn serve_and_try() {
         somebody: somebody.parse().expect("an address"),
         abstract_name: abstract_name.to_owned(),
     };
-    let files = Files::open(&place.served, Links::Beneath, Hidden::Denied).expect("the test's directory");
+    let files = Files::open(&place.served, Options::recommended()).expect("the test's directory");
     let limits = Limits { workers: 1, ..Limits::recommended() };
     let server = Library::bind(&["127.0.0.1:0".parse().expect("an address")], limits).expect("a free port");
     match given_up {

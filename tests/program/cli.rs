@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use log::LevelFilter;
-use millpond::cli::{AccessLog, Arguments, SpanError, parse_address, parse_duration};
+use millpond::cli::span::SpanError;
+use millpond::cli::{AccessLog, Arguments, address, span};
 use millpond::config::Limits;
 
 fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
@@ -102,7 +103,7 @@ fn a_time_is_a_whole_number_and_its_unit() {
         ("86400s", 86_400_000),
         ("86400000ms", 86_400_000),
     ] {
-        assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text:?}");
+        assert_eq!(span::parse(text), Ok(Duration::from_millis(milliseconds)), "{text:?}");
     }
 }
 
@@ -134,9 +135,9 @@ fn what_is_no_time_is_refused_with_what_would_be_one() {
         ("18446744073709551616ms", format!("`18446744073709551616ms` {DAY}")),
         ("18446744073709551615m", format!("`18446744073709551615m` {DAY}")),
     ] {
-        assert_eq!(parse_duration(text).map_err(|error| error.to_string()), Err(message), "{text:?}");
+        assert_eq!(span::parse(text).map_err(|error| error.to_string()), Err(message), "{text:?}");
     }
-    assert_eq!(parse_duration("0m"), Err(SpanError::Zero));
+    assert_eq!(span::parse("0m"), Err(SpanError::Zero));
 }
 
 #[test]
@@ -144,7 +145,7 @@ fn an_address_is_an_ip_address_with_or_without_brackets() {
     for (text, address) in
         [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::", "::"), ("::1", "::1"), ("[::1]", "::1")]
     {
-        assert_eq!(parse_address(text), Ok(address.parse().unwrap()), "{text:?}");
+        assert_eq!(address::parse(text), Ok(address.parse().unwrap()), "{text:?}");
     }
     const WRITE: &str = "write 127.0.0.1 or ::1 for this machine, 0.0.0.0 or :: for all";
     for (text, message) in [
@@ -156,7 +157,7 @@ fn an_address_is_an_ip_address_with_or_without_brackets() {
         ("127.0.0.1:80", "`127.0.0.1:80` has a port: write --bind 127.0.0.1 --port 80".to_owned()),
         ("[::1]:80", "`[::1]:80` has a port: write --bind ::1 --port 80".to_owned()),
     ] {
-        assert_eq!(parse_address(text).map_err(|error| error.to_string()), Err(message), "{text:?}");
+        assert_eq!(address::parse(text).map_err(|error| error.to_string()), Err(message), "{text:?}");
     }
 }
 

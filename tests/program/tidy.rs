@@ -13,7 +13,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("engine/", &["http", "observe"]),
     ("server.rs", &["http", "observe", "engine", "site"]),
     ("sandbox.rs", &[]),
-    ("cli.rs", &["http", "observe"]),
+    ("cli/", &["http", "observe"]),
 ];
 
 /// What the pure wing has no business with. `std::sync::Arc` is no more than a count of owners: bytes that never change

@@ -11,7 +11,8 @@ use millpond::engine::Response;
 use millpond::http::date;
 use millpond::http::request::{self, FieldStorage};
 use millpond::http::response::{ConnectionOption, Content, Source, Stamp};
-use millpond::site::respond::{Hidden, Site};
+use millpond::site::options::Options;
+use millpond::site::respond::Site;
 use millpond::site::root::Links;
 use tempfile::TempDir;
 
@@ -40,7 +41,8 @@ impl Bench {
         let directory = tempfile::Builder::new().prefix("millpond-site-").tempdir().expect("a temporary directory");
         fs::create_dir(directory.path().join("served")).expect("our own directory");
         fs::create_dir(directory.path().join("outside")).expect("our own directory");
-        let site = Site::open(&directory.path().join("served"), links, Hidden::Denied).expect("it is there");
+        let site = Site::open(&directory.path().join("served"), Options { links, ..Options::recommended() })
+            .expect("it is there");
         Bench { site, directory, start: Instant::now() }
     }
 
@@ -91,7 +93,7 @@ impl Bench {
 
     /// The answer of another site over the same directory, which has kept nothing.
     pub fn ask_anew(&self, method: &str, path: &str, fields: &str, now: SystemTime) -> Answer {
-        let site = Site::open(&self.path(""), Links::Beneath, Hidden::Denied).expect("it is there");
+        let site = Site::open(&self.path(""), Options::recommended()).expect("it is there");
         ask(&site, method, path, fields, Instant::now(), now)
     }
 

@@ -6,27 +6,29 @@
 //! Every option can be set in the environment too: `--head-timeout` as `MILLPOND_HEAD_TIMEOUT`. The command line wins.
 //! Help says so once instead of at each option (`hide_env`), which keeps `-h` to one line each.
 
-use std::error::Error;
-use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use clap::{ArgAction, Parser, ValueEnum};
 use log::LevelFilter;
 
+use self::span::Span;
 use crate::config::{self, Limits};
 use crate::http::field_line::{FieldLine, FieldLineError};
 use crate::observe::access_log::Format;
+
+pub mod span;
+pub mod address;
+mod texts;
 
 /// Serve a directory over HTTP/1.1, and watch the threads do it
 ///
 /// millpond serves a directory over HTTP/1.1 from a fixed pool of threads. It only ever reads: there is no upload, no
 /// delete, and nothing outside the directory is served.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
-#[command(name = "millpond", version, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+#[command(name = "millpond", version, after_help = texts::AFTER_HELP, after_long_help = texts::AFTER_LONG_HELP)]
 pub struct Arguments {
     /// Directory to serve [default: ./public if there is one, else .]
     #[arg(value_name = "DIR")]
@@ -43,7 +45,7 @@ pub struct Arguments {
     /// Repeat the option, or separate addresses by commas, to listen on several, of IPv4 and IPv6. The default can be
     /// reached from this machine only; on 0.0.0.0 and :: the whole network can see what is served.
     #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1", value_delimiter = ',')]
-    #[arg(value_parser = parse_address, env = "MILLPOND_BIND", hide_env = true)]
+    #[arg(value_parser = address::parse, env = "MILLPOND_BIND", hide_env = true)]
     pub bind: Vec<IpAddr>,
 
     /// Serve names that begin with a dot
@@ -162,30 +164,6 @@ const WORKERS_MAX: u64 = 1024;
 /// Linux allows a process about a million descriptors at most (`fs.nr_open`).
 const CONNECTIONS_MAX_MAX: u64 = 1_000_000;
 
-const AFTER_HELP: &str = "More about each option, with examples: millpond --help";
-
-const AFTER_LONG_HELP: &str = "\
-Examples:
-  millpond                             serve ./public, or this directory
-  millpond ~/site -p 3000              another directory, another port
-  millpond -b 0.0.0.0 -b ::            for the whole network
-  millpond -p 0 --access-log off -q    for a script: prints the address, then nothing
-  millpond --header 'Cache-Control: no-store' --header 'Cross-Origin-Opener-Policy: same-origin'
-  MILLPOND_PORT=80 millpond /srv/www   in a container
-
-Environment:
-  Every option can be set there too, the command line wins: --head-timeout as MILLPOND_HEAD_TIMEOUT,
-  a switch as MILLPOND_HIDDEN=true. RUST_LOG filters what is on standard error.
-
-Signals:
-  Ctrl+C, SIGTERM and SIGHUP finish the responses under way, then exit; a second one exits at once.
-
-Exit codes:
-  0  asked to stop, and did
-  1  could not start: the address, the port or the directory
-  2  a wrong option or value
-  128 + n  cut short by a second signal n";
-
 /// Which access log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AccessLog {
@@ -251,127 +229,6 @@ impl Arguments {
         }
     }
 }
-
-/// A length of time as it is written: a whole number and its unit, above zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span(Duration);
-
-impl FromStr for Span {
-    type Err = SpanError;
-
-    fn from_str(text: &str) -> Result<Span, SpanError> {
-        parse_duration(text).map(Span)
-    }
-}
-
-/// In the largest unit that fits, so that what is written so reads back the same.
-impl Display for Span {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self.0.as_millis() {
-            milliseconds if !milliseconds.is_multiple_of(1000) => write!(out, "{milliseconds}ms"),
-            // Up to two minutes people say seconds.
-            milliseconds if !milliseconds.is_multiple_of(60_000) || milliseconds < 120_000 => {
-                write!(out, "{}s", milliseconds / 1000)
-            }
-            milliseconds => write!(out, "{}m", milliseconds / 60_000),
-        }
-    }
-}
-
-/// Why a text is no length of time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SpanError {
-    /// It does not begin with a digit, or has something between its number and its unit.
-    NotANumber {
-        text: String,
-    },
-    NoUnit {
-        text: String,
-    },
-    UnknownUnit {
-        unit: String,
-    },
-    Zero,
-    TooLong {
-        text: String,
-    },
-}
-
-/// Reads `500ms`, `10s` or `2m`: above zero, and a day at most.
-pub fn parse_duration(text: &str) -> Result<Duration, SpanError> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    if number.is_empty() || unit.starts_with(['.', ',']) {
-        return Err(SpanError::NotANumber { text: text.to_owned() });
-    }
-    let unit_milliseconds: u64 = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "" => return Err(SpanError::NoUnit { text: text.to_owned() }),
-        _ => return Err(SpanError::UnknownUnit { unit: unit.to_owned() }),
-    };
-    // Digits alone fail to be a u64 only when they are too many.
-    let milliseconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_milliseconds));
-    match milliseconds.map(Duration::from_millis) {
-        Some(Duration::ZERO) => Err(SpanError::Zero),
-        Some(duration) if duration <= config::TIME_MAX => Ok(duration),
-        Some(_) | None => Err(SpanError::TooLong { text: text.to_owned() }),
-    }
-}
-
-impl Display for SpanError {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        const WRITE: &str = "write 500ms, 10s or 2m";
-        match self {
-            SpanError::NotANumber { text } => {
-                write!(out, "`{text}` is not a whole number and a unit: {WRITE}")
-            }
-            SpanError::NoUnit { text } => write!(out, "`{text}` has no unit: {WRITE}"),
-            SpanError::UnknownUnit { unit } => write!(out, "`{unit}` is not a unit: {WRITE}"),
-            SpanError::Zero => write!(out, "a time of zero would end everything at once: write 1ms or more"),
-            SpanError::TooLong { text } => write!(out, "`{text}` is more than a day: write 1440m or less"),
-        }
-    }
-}
-
-impl Error for SpanError {}
-
-/// Why a text is no address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddressError {
-    NotAnAddress { text: String },
-    HasPort { text: String, address: IpAddr, port: u16 },
-}
-
-/// Reads an IP address; one of IPv6 also in the brackets that it has in a URL.
-pub fn parse_address(text: &str) -> Result<IpAddr, AddressError> {
-    let bracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    let address = match bracketed {
-        Some(inner) => inner.parse().map(IpAddr::V6),
-        None => text.parse(),
-    };
-    address.map_err(|_| match text.parse::<std::net::SocketAddr>() {
-        Ok(socket) => AddressError::HasPort { text: text.to_owned(), address: socket.ip(), port: socket.port() },
-        Err(_) => AddressError::NotAnAddress { text: text.to_owned() },
-    })
-}
-
-impl Display for AddressError {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            AddressError::NotAnAddress { text } => write!(
-                out,
-                "`{text}` is not an IP address: write 127.0.0.1 or ::1 for this machine, 0.0.0.0 or :: for all"
-            ),
-            AddressError::HasPort { text, address, port } => {
-                write!(out, "`{text}` has a port: write --bind {address} --port {port}")
-            }
-        }
-    }
-}
-
-impl Error for AddressError {}
 
 /// Field lines, one on each line; empty lines count for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

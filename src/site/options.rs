@@ -1,0 +1,25 @@
+//! How a directory is to be served: what its operator chooses, each choice by its name.
+
+use super::root::Links;
+
+/// What the caller of [`Site::open`](super::respond::Site::open) chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub links: Links,
+    pub hidden: Hidden,
+}
+
+impl Options {
+    /// What the command line has where nothing else is asked for.
+    pub fn recommended() -> Options {
+        Options { links: Links::Beneath, hidden: Hidden::Denied }
+    }
+}
+
+/// Whether names that begin with a dot are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// As if they weren't there, a first segment `.well-known` excepted (RFC 8615).
+    Denied,
+    Served,
+}

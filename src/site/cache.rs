@@ -125,7 +125,9 @@ impl Cache {
     }
 
     /// Keeps a version that was opened for a request received at `received`. Its source is one of [`keepable`].
-    pub fn keep(&self, path: &[u8], name: CString, stamp: Stamp, representation: Representation, received: Instant) {
+    pub fn keep(&self, path: &[u8], name: &[u8], stamp: Stamp, representation: Representation, received: Instant) {
+        // A NUL would have kept it from being found.
+        let Ok(name) = CString::new(name) else { return };
         let looked_at = AtomicU64::new(self.moment(received).unwrap_or(0));
         self.versions.insert(path.into(), Arc::new(Version { name, stamp, representation, looked_at }));
     }

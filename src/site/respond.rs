@@ -15,7 +15,7 @@
 //! *Invariant:* the steps decide, nothing here sends. The same response answers GET and HEAD; the engine leaves the
 //! content out (RFC 9110 §9.3.2).
 
-use std::ffi::CString;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -115,9 +115,11 @@ impl Site {
         if !self.may_serve(path) {
             return not_found();
         }
-        let index = if path.is_directory() { INDEX } else { b"" };
-        // A NUL, which no name has, was refused with the request.
-        let Ok(name) = CString::new([wanted.relative, index].concat()) else { return not_found() };
+        let name: Cow<'_, [u8]> = if path.is_directory() {
+            Cow::Owned([wanted.relative, INDEX].concat())
+        } else {
+            Cow::Borrowed(wanted.relative)
+        };
         let mut found = self.root.find(&name);
         if matches!(found, Err(Absent::NoDescriptor)) && self.cache.let_go_of_descriptors() {
             found = self.root.find(&name);
@@ -131,10 +133,10 @@ impl Site {
         let kept = cache::keepable(&file, &stamp, now);
         let keeps = kept.is_some();
         let source = kept.unwrap_or(Source::Opened(file));
-        let representation = Representation::new(source, &stamp, name.as_bytes(), now);
+        let representation = Representation::new(source, &stamp, &name, now);
         let response = represent(request, &representation, now);
         if keeps {
-            self.cache.keep(wanted.relative, name, stamp, representation, received);
+            self.cache.keep(wanted.relative, &name, stamp, representation, received);
         }
         response
     }
@@ -207,7 +209,7 @@ fn represent(request: &RequestHead<'_>, representation: &Representation, now: Sy
     match range::select(request.method, &request.fields, validators, *size) {
         Selection::Whole => whole(representation),
         Selection::Single(range) => Response::with(Status::PARTIAL_CONTENT, lines.whole.clone())
-            .field("Content-Range", &range.content_range())
+            .content_range(&range)
             .content(Content::range(source(), range)),
         Selection::Multiple(ranges) => {
             let parts = Multipart::new(ranges, media_type, boundary(now))

@@ -141,7 +141,7 @@ impl Root {
     ///
     /// # Errors
     /// See [`Absent`].
-    pub fn find(&self, relative: &CStr) -> Result<Found, Absent> {
+    pub fn find(&self, relative: &[u8]) -> Result<Found, Absent> {
         let file = self.open_beneath(relative).map_err(absent)?;
         let stat = fs::fstat(&file).map_err(absent)?;
         match FileType::from_raw_mode(stat.st_mode) {
@@ -191,7 +191,7 @@ impl Root {
         }
     }
 
-    fn open_beneath(&self, relative: &CStr) -> Result<OwnedFd, Errno> {
+    fn open_beneath(&self, relative: &[u8]) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let mut further_tries = 1..config::OPEN_TRIES_MAX;
         loop {

@@ -52,14 +52,16 @@ use rustix::process::{Resource, getrlimit};
 
 use super::file_system;
 use super::representation::{Representation, Source};
-use super::root::{Patience, Root, Sight};
+use super::root::{Passage, Patience, Root, Sight};
 use super::stamp::Stamp;
+use super::way::{Passable, Way, Ways};
 use crate::config;
 
 /// What is kept, by the path that requests have (`docs/` and `docs/index.html` are two).
 #[derive(Debug)]
 pub struct Cache {
     versions: Versions<Box<[u8]>, Arc<Version>, Weights>,
+    ways: Ways,
     /// What moments are counted from.
     epoch: Instant,
     /// The moment of the last tidying. Only the thread that tidies uses it.
@@ -72,13 +74,32 @@ pub struct Version {
     /// What was opened: of a directory, its index.
     name: CString,
     stamp: Stamp,
+    way: Way,
     pub representation: Representation,
     /// A moment: the version stood at some time after it. Release where a look is noted, Acquire where it is relied on.
     looked_at: AtomicU64,
 }
 
 /// Nanoseconds since the cache's epoch.
-type Moment = u64;
+pub type Moment = u64;
+
+/// How a version was found.
+#[derive(Debug)]
+pub struct Opened<'n> {
+    /// What was opened: of a directory, its index.
+    pub name: &'n [u8],
+    pub stamp: Stamp,
+    pub passage: Passage,
+}
+
+/// When.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// No later than the opening.
+    pub now: SystemTime,
+    /// When the request had been received whole.
+    pub received: Instant,
+}
 
 /// Whether anything is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +120,7 @@ impl Cache {
         let weights = Weights { descriptor: config::CACHE_BYTES_MAX / descriptors_max().max(1) };
         let versions =
             Versions::with_options(options, weights, DefaultHashBuilder::default(), DefaultLifecycle::default());
-        Cache { versions, epoch, tidied_at: AtomicU64::new(0) }
+        Cache { versions, ways: Ways::new(), epoch, tidied_at: AtomicU64::new(0) }
     }
 
     /// The version that is kept under a path, if it is the current one for a request received at `received`.
@@ -109,7 +130,12 @@ impl Cache {
         if received.is_some_and(|received| version.looked_at.load(Ordering::Acquire) >= received) {
             return Some(version);
         }
-        match root.look(&version.name, patience) {
+        let sight = match received.map_or(Passable::Contained, |received| version.way.passable(root, received)) {
+            Passable::Plainly => root.look_plainly(&version.name),
+            Passable::Contained => root.look(&version.name, patience),
+            Passable::NoLonger => Sight::NoFile,
+        };
+        match sight {
             Sight::File(stamp) if stamp == version.stamp => {
                 if let Some(received) = received {
                     version.looked_at.fetch_max(received, Ordering::Release);
@@ -124,12 +150,19 @@ impl Cache {
         }
     }
 
-    /// Keeps a version that was opened for a request received at `received`. Its source is one of [`keepable`].
-    pub fn keep(&self, path: &[u8], name: &[u8], stamp: Stamp, representation: Representation, received: Instant) {
+    /// Keeps a version that was opened at `now`, or later, for a request received at `received`. Its source is one of
+    /// [`keepable`].
+    pub fn keep(&self, root: &Root, path: &[u8], opened: Opened<'_>, representation: Representation, times: Times) {
+        let Opened { name, stamp, passage } = opened;
+        let received = self.moment(times.received).unwrap_or(0);
+        let way = match passage {
+            Passage::WithoutLinks => self.ways.to(root, name, &stamp, times.now, received),
+            Passage::ByLinks => Way::Contained,
+        };
         // A NUL would have kept it from being found.
         let Ok(name) = CString::new(name) else { return };
-        let looked_at = AtomicU64::new(self.moment(received).unwrap_or(0));
-        self.versions.insert(path.into(), Arc::new(Version { name, stamp, representation, looked_at }));
+        let looked_at = AtomicU64::new(received);
+        self.versions.insert(path.into(), Arc::new(Version { name, stamp, way, representation, looked_at }));
     }
 
     /// Lets go of what nobody has asked for lately. Does nothing if it has just been done.
@@ -200,7 +233,7 @@ fn descriptors_max() -> u64 {
     (limit.saturating_sub(config::DESCRIPTORS_RESERVED) / 8).min(config::CACHED_DESCRIPTORS_MAX)
 }
 
-fn nanoseconds(duration: Duration) -> Moment {
+pub(super) fn nanoseconds(duration: Duration) -> Moment {
     // Enough for 584 years.
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

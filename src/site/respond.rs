@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::cache::{self, Cache, Kept};
+use super::cache::{self, Cache, Kept, Opened, Times};
 use super::options::{Hidden, Options};
 use super::representation::{Representation, Source};
 use super::root::{Absent, Found, Patience, Root};
@@ -124,8 +124,8 @@ impl Site {
         if matches!(found, Err(Absent::NoDescriptor)) && self.cache.let_go_of_descriptors() {
             found = self.root.find(&name);
         }
-        let (file, stamp) = match found {
-            Ok(Found::File(file, stamp)) => (Arc::new(file), stamp),
+        let (file, stamp, passage) = match found {
+            Ok(Found::File(file, stamp, passage)) => (Arc::new(file), stamp, passage),
             Ok(Found::Directory) if path.is_directory() => return not_found(),
             Ok(Found::Directory) => return redirect_into(path, wanted.query),
             Err(absent) => return refuse(absent),
@@ -136,7 +136,8 @@ impl Site {
         let representation = Representation::new(source, &stamp, &name, now);
         let response = represent(request, &representation, now);
         if keeps {
-            self.cache.keep(wanted.relative, &name, stamp, representation, received);
+            let opened = Opened { name: &name, stamp, passage };
+            self.cache.keep(&self.root, wanted.relative, opened, representation, Times { now, received });
         }
         response
     }

@@ -4,5 +4,6 @@
 mod support;
 mod kept;
 mod changes;
+mod ways;
 mod bounds;
 mod races;

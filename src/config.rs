@@ -3,6 +3,7 @@
 //! A limit that a user may want to change is a field of [`Limits`]; one that only a developer would is a constant.
 //! `config` stands on the ground: any room may take its limits from here.
 
+use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
@@ -136,6 +137,15 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// ... and up to so many bytes.
 pub const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+/// Where to listen when nobody says: this machine alone can reach it.
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// The port when nobody says; any user may have it, and people know it from other such servers.
+pub const PORT: u16 = 8080;
+
+/// Bytes of the path of a Unix socket: what a socket address has room for, the NUL behind it not counted (unix(7)).
+pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
 /// Connections waiting in the kernel to be accepted; the kernel lowers it to `net.core.somaxconn`.
 pub const BACKLOG: usize = 4096;

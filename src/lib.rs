@@ -37,7 +37,8 @@
 //! | [`engine`] | the machinery: who is ready, who keeps them, what a turn does, how it ends; [`engine::connection`] is its heart |
 //! | [`server`] | the hall, where the three are joined |
 //! | [`sandbox`] | what the process gives up before it serves |
-//! | [`cli`] | the command line; `main.rs` is left with starting it and the exit code |
+//! | [`cli`] | the command line |
+//! | [`listeners`] | what the program listens on; `main.rs` is left with starting it all and the exit code |
 //!
 //! Arrows point down only: `http` uses nothing of the others, `site` and `engine` use `http` and don't know each other.
 //!
@@ -48,7 +49,8 @@
 //! 3. Every buffer, wait and turn has a limit with a name ([`config`]).
 //! 4. Nothing from a client is written to a response head, a log or a terminal as it came ([`http::response`],
 //!    [`observe::access_log`]).
-//! 5. Nothing is written: there is no code here that creates, changes or removes a file.
+//! 5. Nothing is written: there is no code here that creates, changes or removes a file, but for the Unix socket that
+//!    clients may come by, before the first of them ([`engine::unix_socket`]).
 //! 6. The program takes the right to do otherwise from itself before its first connection, as far as the kernel goes
 //!    along: it reads beneath the directory, and that is all ([`sandbox`]).
 #![forbid(unsafe_code)]
@@ -65,3 +67,4 @@ pub mod engine;
 pub mod server;
 pub mod sandbox;
 pub mod cli;
+pub mod listeners;

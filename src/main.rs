@@ -24,13 +24,15 @@ use clap::Parser;
 use millpond::cli::Arguments;
 use millpond::cli::manual::Manual;
 use millpond::config;
+use millpond::listeners;
 use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
 use millpond::sandbox::{self, Reading, Sandbox};
-use millpond::server::{BindError, DrainHandle, Server};
+use millpond::server::{Address, DrainHandle, Server};
 use millpond::site::options::{Hidden, Options};
 use millpond::site::respond::Site;
 use millpond::site::root::Links;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
@@ -67,7 +69,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let site = Site::open(&directory, options(arguments)).map_err(|cause| cannot_serve(&directory, &cause))?;
     let limits = arguments.limits();
     let workers = limits.workers;
-    let server = Server::bind(&arguments.addresses(), limits).map_err(|error| cannot_bind(&error))?;
+    let listeners = listeners::open(&arguments.listening).map_err(|error| listeners::advice(&error))?;
+    let server = Server::on(listeners, limits).map_err(|cause| format!("can't listen: {cause}"))?;
     drain_on_signals(&server.drain_handle())
         .and_then(|()| outlive_full_files())
         .map_err(|cause| format!("can't handle signals: {cause}"))?;
@@ -161,17 +164,17 @@ fn start_access_log(arguments: &Arguments) -> Result<Option<AccessLog>, String> 
     Ok(Some(AccessLog::new(format, queue)))
 }
 
-/// The first line: what to open in a browser. An address that stands for all is opened as the loopback one.
+/// The first line: what to open in a browser. An address that stands for all is opened as the loopback one; a blank in a
+/// path is escaped, for blanks separate the addresses.
 fn announce(server: &Server) {
     let addresses: Vec<String> = server
-        .local_addresses()
-        .iter()
+        .addresses()
         .map(|address| match address {
-            SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, v4.port())),
-            SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, v6.port())),
-            address => *address,
+            Address::Ip(ip) if !ip.ip().is_unspecified() => format!("http://{ip}/"),
+            Address::Ip(SocketAddr::V4(all)) => format!("http://{}:{}/", Ipv4Addr::LOCALHOST, all.port()),
+            Address::Ip(SocketAddr::V6(all)) => format!("http://[{}]:{}/", Ipv6Addr::LOCALHOST, all.port()),
+            Address::Unix(_) => utf8_percent_encode(&address.to_string(), IN_A_WORD).to_string(),
         })
-        .map(|address| format!("http://{address}/"))
         .collect();
     let addresses = addresses.join(" ");
     // Whoever closed standard output doesn't want to know.
@@ -179,6 +182,9 @@ fn announce(server: &Server) {
         log::warn!("listening on {addresses}, which standard output has no room for");
     }
 }
+
+/// What separates words or lines stands for itself nowhere, so that a line of several can be taken apart.
+const IN_A_WORD: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 /// Writes a line if there is room for one: a full pipe that nobody reads would hold up the start, or the end.
 ///
@@ -235,14 +241,4 @@ fn cannot_serve(directory: &Path, cause: &io::Error) -> String {
         }
         _ => format!("can't serve {directory}: {cause}"),
     }
-}
-
-fn cannot_bind(error: &BindError) -> String {
-    let remedy = match error.cause.kind() {
-        io::ErrorKind::AddrInUse => "choose another port with --port, or any free one with --port 0",
-        io::ErrorKind::PermissionDenied => "ports below 1024 are for privileged users; choose one above with --port",
-        io::ErrorKind::AddrNotAvailable => "give --bind an address of this machine",
-        _ => return error.to_string(),
-    };
-    format!("{error}; {remedy}")
 }

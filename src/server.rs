@@ -13,7 +13,7 @@
 //! *Architecture invariant:* this is the only room, beside `main`, that knows both the files and the machinery.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,25 +30,18 @@ use crate::site::respond::Site;
 
 pub use crate::engine::drain::Drained;
 pub use crate::engine::drain_request::DrainHandle;
+pub use crate::engine::listen::{Address, BindError, Listener};
 pub use crate::engine::{Context, Handler, Kept, Response};
 
 /// A server that is bound to its addresses and not yet running: clients can connect, and wait.
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<TcpListener>,
-    addresses: Vec<SocketAddr>,
+    listeners: Vec<Listener>,
     limits: Limits,
     drain: DrainRequest,
     send_queues: SendQueues,
     fields: Vec<FieldLine>,
     access_log: Option<AccessLog>,
-}
-
-/// An address that can't be had.
-#[derive(Debug)]
-pub struct BindError {
-    pub address: SocketAddr,
-    pub cause: io::Error,
 }
 
 impl Server {
@@ -57,28 +50,34 @@ impl Server {
     /// # Errors
     /// When one of them is in use, not of this machine, or not for this user.
     pub fn bind(addresses: &[SocketAddr], limits: Limits) -> Result<Server, BindError> {
-        let limits = limits.clamped();
-        let mut listeners = Vec::with_capacity(addresses.len());
-        let mut bound: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
-        for &(mut address) in addresses {
-            if let (0, Some(first)) = (address.port(), bound.first().map(SocketAddr::port)) {
-                address.set_port(first);
-            }
-            let failed = |cause| BindError { address, cause };
-            let listener = listen::listen(address, addresses).map_err(failed)?;
-            bound.push(listener.local_addr().map_err(failed)?);
-            listeners.push(listener);
-        }
-        let unbound = SocketAddr::from(([0, 0, 0, 0], 0));
-        let drain = DrainRequest::new()
-            .map_err(|cause| BindError { address: addresses.first().copied().unwrap_or(unbound), cause })?;
-        let send_queues = SendQueues::open();
-        Ok(Server { listeners, addresses: bound, limits, drain, send_queues, fields: Vec::new(), access_log: None })
+        let unbound = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let first = addresses.first().copied().unwrap_or(unbound);
+        let listeners = listen::listen_all(addresses)?;
+        Server::on(listeners, limits).map_err(|cause| BindError { address: Address::Ip(first), cause })
     }
 
-    /// The bound addresses, ports filled in.
-    pub fn local_addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// The same on sockets that listen already.
+    ///
+    /// # Errors
+    /// When the system is out of descriptors.
+    pub fn on(listeners: Vec<Listener>, limits: Limits) -> io::Result<Server> {
+        let (limits, drain, send_queues) = (limits.clamped(), DrainRequest::new()?, SendQueues::open());
+        let (fields, access_log) = (Vec::new(), None);
+        Ok(Server { listeners, limits, drain, send_queues, fields, access_log })
+    }
+
+    /// The bound IP addresses, ports filled in.
+    pub fn local_addresses(&self) -> Vec<SocketAddr> {
+        let ip = |listener: &Listener| match listener.address() {
+            Address::Ip(address) => Some(*address),
+            Address::Unix(_) => None,
+        };
+        self.listeners.iter().filter_map(ip).collect()
+    }
+
+    /// Where it listens, in the order of the listeners.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.listeners.iter().map(Listener::address)
     }
 
     /// What ends the server, to be kept before [`run`](Server::run).
@@ -105,7 +104,7 @@ impl Server {
     /// # Errors
     /// When the system refuses the threads or descriptors that it needs from the start.
     pub fn run(self, handler: impl Handler) -> io::Result<Drained> {
-        let Server { listeners, mut limits, drain, send_queues, fields, access_log, .. } = self;
+        let Server { listeners, mut limits, drain, send_queues, fields, access_log } = self;
         let fit = listen::connections_that_fit();
         if fit < limits.connections_max {
             log::warn!(
@@ -135,17 +134,5 @@ impl engine::Handler for Site {
             cache::Kept::Nothing => Kept::Nothing,
             cache::Kept::Something => Kept::Something,
         }
-    }
-}
-
-impl std::fmt::Display for BindError {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "can't listen on {}: {}", self.address, self.cause)
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
     }
 }

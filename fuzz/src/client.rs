@@ -18,6 +18,7 @@ use millpond::http::date;
 use millpond::http::framing::Persistence;
 use millpond::http::head::{HeadScan, Scanned};
 use millpond::http::method::Version;
+use millpond::observe::peer::Peer;
 
 use super::memory::MemoryStream;
 use super::slow_head::{self, Head, Reading};
@@ -87,7 +88,7 @@ pub fn visit<H: Handler>(input: &[u8], services: &Services<H>) -> Visit {
     let pieces = text.split(|byte| *byte == CUT).flat_map(|piece| piece.chunks(size));
     let mut pieces: VecDeque<Vec<u8>> = pieces.map(<[u8]>::to_vec).collect();
     let stream: Vec<u8> = pieces.iter().flatten().copied().collect();
-    let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+    let peer = Peer::from(SocketAddr::from(([127, 0, 0, 1], 1)));
     let mut connection = Connection::new(MemoryStream::default(), peer, Instant::now());
     let mut desk = Desk::new();
     let mut arrival = deliver(connection.stream_mut(), &mut pieces, plan);

@@ -87,7 +87,7 @@ fn check_refusal(bad: BadRequest, bytes: &[u8]) {
 }
 
 fn entry<'e>(bytes: &'e [u8], head: Option<&RequestHead<'e>>) -> Entry<'e> {
-    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let peer = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     Entry::new(peer, UNIX_EPOCH, request_line::of(bytes), head.map(|head| head.fields))
 }
 

@@ -6,7 +6,6 @@
 //! Every option can be set in the environment too: `--head-timeout` as `MILLPOND_HEAD_TIMEOUT`. The command line wins.
 //! Help says so once instead of at each option (`hide_env`), which keeps `-h` to one line each.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -15,6 +14,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 use log::LevelFilter;
 
+use self::listening::Listening;
 use self::manual::Manual;
 use self::span::Span;
 use crate::config::{self, Limits};
@@ -24,6 +24,8 @@ use crate::observe::access_log::Format;
 pub mod span;
 pub mod address;
 pub mod manual;
+pub mod socket_mode;
+pub mod listening;
 mod texts;
 
 /// Serve a directory over HTTP/1.1, and watch the threads do it
@@ -37,19 +39,8 @@ pub struct Arguments {
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Port to listen on; 0 takes any free one
-    ///
-    /// The first line of output says which one it took. Ports below 1024 need a privilege on most systems.
-    #[arg(short, long, default_value_t = 8080, env = "MILLPOND_PORT", hide_env = true)]
-    pub port: u16,
-
-    /// Address to listen on; 0.0.0.0 or :: for all (repeatable)
-    ///
-    /// Repeat the option, or separate addresses by commas, to listen on several, of IPv4 and IPv6. The default can be
-    /// reached from this machine only; on 0.0.0.0 and :: the whole network can see what is served.
-    #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1", value_delimiter = ',')]
-    #[arg(value_parser = address::parse, env = "MILLPOND_BIND", hide_env = true)]
-    pub bind: Vec<IpAddr>,
+    #[command(flatten)]
+    pub listening: Listening,
 
     /// Serve names that begin with a dot
     ///
@@ -213,11 +204,6 @@ impl Arguments {
     /// What is printed in place of serving, if anything is.
     pub fn manual(&self) -> Option<Manual> {
         self.completions.map(Manual::Completions).or_else(|| self.man.then_some(Manual::Page))
-    }
-
-    /// Where to listen.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.bind.iter().map(|address| SocketAddr::new(*address, self.port)).collect()
     }
 
     /// What the server may use up.

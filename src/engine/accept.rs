@@ -9,7 +9,6 @@
 //! A blocking `accept` would hear nothing else: handlers are installed with `SA_RESTART`.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
@@ -17,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{self, SocketFlags};
 
 use super::connection::Connection;
 use super::desk::Desk;
 use super::drain::{self, Drained};
+use super::listen::Listener;
 use super::mill::Mill;
 use super::pond::{Kind, Wait};
 use super::transfer::Socket;
@@ -29,12 +28,13 @@ use super::worker::Workers;
 use super::{Handler, Kept, sweep};
 use crate::config;
 use crate::observe::log_queue::DropWatch;
+use crate::observe::peer::Peer;
 
 /// Serves until the drain is asked for, drains, and says how that went.
 ///
 /// # Errors
 /// When the system refuses the threads.
-pub fn run<H: Handler>(mill: &Arc<Mill<H>>, listeners: Vec<TcpListener>) -> io::Result<Drained> {
+pub fn run<H: Handler>(mill: &Arc<Mill<H>>, listeners: Vec<Listener>) -> io::Result<Drained> {
     let workers = Workers::start(mill)?;
     let mut desk = Desk::new();
     serve(mill, &listeners, &mut desk);
@@ -47,7 +47,7 @@ pub fn run<H: Handler>(mill: &Arc<Mill<H>>, listeners: Vec<TcpListener>) -> io::
 }
 
 /// The loop.
-fn serve<H: Handler>(mill: &Mill<H>, listeners: &[TcpListener], desk: &mut Desk) {
+fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk) {
     let limits = &mill.service.limits;
     let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.stall_timeout);
     let interval = config::SWEEP_INTERVAL.min(shortest / 4);
@@ -101,7 +101,7 @@ enum Woken {
     Timeout,
 }
 
-fn wait<H: Handler>(mill: &Mill<H>, listeners: &[TcpListener], timeout: Option<Duration>) -> Woken {
+fn wait<H: Handler>(mill: &Mill<H>, listeners: &[Listener], timeout: Option<Duration>) -> Woken {
     // A listener may be bound to any number of addresses, each a descriptor beside these two.
     let mut descriptors =
         vec![PollFd::new(&mill.service.drain, PollFlags::IN), PollFd::new(&mill.departures, PollFlags::IN)];
@@ -132,7 +132,7 @@ pub fn timespec(timeout: Duration) -> Timespec {
 /// Where all processors are busy, the next clients come while others work. To sleep and be woken for each of them costs
 /// more than to let them gather: measured with one request per connection, 0.74 of the processor time. Where one is free,
 /// giving way returns at once.
-fn accept_patiently<H: Handler>(mill: &Mill<H>, listener: &TcpListener) -> Swept {
+fn accept_patiently<H: Handler>(mill: &Mill<H>, listener: &Listener) -> Swept {
     let mut swept = accept_some(mill, listener);
     for _ in 0..config::ACCEPT_ROUNDS_MAX {
         match swept {
@@ -158,7 +158,7 @@ pub enum Swept {
     Failed(Errno),
 }
 
-pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &TcpListener) -> Swept {
+pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &Listener) -> Swept {
     let mut swept = Swept::Nobody;
     for _ in 0..config::ACCEPTS_PER_WAKE_MAX {
         if !mill.pond.has_room() {
@@ -170,10 +170,9 @@ pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &TcpListener) -> Swept 
                 return if mill.pond.has_room() { Swept::Some } else { Swept::Full };
             }
         }
-        match net::acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        match listener.accept() {
             Ok((socket, peer)) => {
-                let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-                admit(mill, socket, peer.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))));
+                admit(mill, socket, peer);
                 swept = Swept::All;
             }
             Err(Errno::AGAIN) => return swept,
@@ -184,9 +183,8 @@ pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &TcpListener) -> Swept 
     Swept::Some
 }
 
-fn admit<H: Handler>(mill: &Mill<H>, socket: OwnedFd, peer: SocketAddr) {
+fn admit<H: Handler>(mill: &Mill<H>, socket: OwnedFd, peer: Peer) {
     let now = Instant::now();
-    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let Some(newcomer) = mill.pond.admit(Connection::new(Socket::new(socket), peer, now)) else { return };
     mill.rest.call_if_needed(|| mill.pond.occupied());
     let wait = Wait { until: Some(now + mill.service.limits.idle_timeout), kind: Kind::Idle };
@@ -204,7 +202,7 @@ fn admit<H: Handler>(mill: &Mill<H>, socket: OwnedFd, peer: SocketAddr) {
 }
 
 /// Whether somebody waits to be accepted.
-fn is_awaited(listener: &TcpListener) -> bool {
+fn is_awaited(listener: &Listener) -> bool {
     let mut waiting = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut waiting, Some(&timespec(Duration::ZERO))).is_ok_and(|ready| ready > 0)
 }

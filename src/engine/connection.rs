@@ -25,7 +25,6 @@
 //! RFC 9112 §9 (connection management), §9.6 (tear-down); RFC 9110 §9.3.2 (HEAD).
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::desk::{Arrival, Desk, Patience, Seat, Unread};
@@ -44,12 +43,13 @@ use crate::http::request::{self, FieldStorage};
 use crate::http::request_line;
 use crate::http::response::ConnectionOption;
 use crate::http::status::Status;
+use crate::observe::peer::Peer;
 
 /// A connection, over a socket or, in a test, over memory.
 #[derive(Debug)]
 pub struct Connection<S> {
     stream: S,
-    peer: SocketAddr,
+    peer: Peer,
     state: State,
     /// Received and not parsed: half a head, or requests whose turn has not come. A quiet connection owns no memory here.
     unread: Unread,
@@ -96,7 +96,7 @@ enum Step {
 
 impl<S: Stream> Connection<S> {
     /// A connection that was just accepted.
-    pub fn new(stream: S, peer: SocketAddr, now: Instant) -> Connection<S> {
+    pub fn new(stream: S, peer: Peer, now: Instant) -> Connection<S> {
         Connection {
             stream,
             peer,
@@ -110,7 +110,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    pub fn peer(&self) -> SocketAddr {
+    pub fn peer(&self) -> Peer {
         self.peer
     }
 
@@ -287,7 +287,7 @@ impl<S: Stream> Connection<S> {
         };
         let option = then.said_to(request.version);
         let method = request.method;
-        let record = service.record(self.peer.ip(), desk.wall, request_head, Some(request.fields));
+        let record = service.record(self.peer, desk.wall, request_head, Some(request.fields));
         if !behind.is_empty() {
             self.head_since = desk.now;
         }
@@ -308,7 +308,7 @@ impl<S: Stream> Connection<S> {
     /// content whatever the status (RFC 9110 §9.3.2).
     fn refuse<H: Handler>(&self, response: Response, desk: &mut Desk, service: &Service<H>) -> Exchange {
         let unread = desk.seat.input.unread();
-        let record = service.record(self.peer.ip(), desk.wall, unread, None);
+        let record = service.record(self.peer, desk.wall, unread, None);
         let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
         let method = if request_line::of(unread).starts_with(b"HEAD ") { Method::Head } else { Method::Get };
         Exchange::prepare(response, method, ending, desk, service).expect("an error is answered from memory")

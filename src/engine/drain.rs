@@ -8,13 +8,13 @@
 //! There is no second machinery for it. Workers go on as ever, and know the request for the drain when they meet it; the
 //! sweep does the rest, with a deadline that is near for everyone.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::accept::{self, Swept};
 use super::desk::Desk;
+use super::listen::Listener;
 use super::mill::Mill;
 use super::{CloseReason, Handler, sweep};
 use crate::config;
@@ -31,7 +31,7 @@ pub struct Drained {
 }
 
 /// From the request for the drain to the end.
-pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<TcpListener>, desk: &mut Desk) -> Drained {
+pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut Desk) -> Drained {
     let (begun, request) = (Instant::now(), &mill.service.drain);
     // For who asked by the byte alone.
     request.handle().drain();
@@ -66,7 +66,7 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<TcpListener>, desk: &mut
 
 /// Lets in those who were promised an answer. No more than the queue holds, or those who keep coming would keep the
 /// port open.
-fn accept_the_queue<H: Handler>(mill: &Mill<H>, listener: &TcpListener) {
+fn accept_the_queue<H: Handler>(mill: &Mill<H>, listener: &Listener) {
     for _ in 0..=config::BACKLOG / config::ACCEPTS_PER_WAKE_MAX {
         match accept::accept_some(mill, listener) {
             Swept::Some => {}

@@ -4,7 +4,6 @@
 //! the client can hold it up; and its line in the access log is written once, when it ends, however it ends.
 
 use std::io;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::desk::Desk;
@@ -17,6 +16,7 @@ use crate::http::request_line;
 use crate::http::response::{ConnectionOption, Content, Stamp};
 use crate::http::status::Status;
 use crate::observe::access_log::{Entry, Record};
+use crate::observe::peer::Peer;
 
 /// A response under way.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ impl Exchange {
 impl<H> Service<H> {
     /// The line of the access log for a response to `head`, as far as it is known before its end; without fields where
     /// no head could be read.
-    pub fn record(&self, peer: IpAddr, now: SystemTime, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
-        self.access_log.as_ref().map(|log| log.begin(&Entry::new(peer, now, request_line::of(head), fields)))
+    pub fn record(&self, peer: Peer, now: SystemTime, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
+        self.access_log.as_ref().map(|log| log.begin(&Entry::new(peer.ip(), now, request_line::of(head), fields)))
     }
 
     /// Writes the line, now that it is known how much of the response went out.

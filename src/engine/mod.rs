@@ -1,11 +1,11 @@
 //! The machinery: sockets, threads and time, for whatever handler is plugged in.
 //!
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
-//! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for; [`exchange`] is a response under
-//! way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on. [`turns`] are
-//! those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a [`worker`]
-//! gives turns; [`listen`] and [`accept`] let new ones in; the [`sweep`] looks at the clock, and by [`send_queue`] at what
-//! clients take; the [`drain`] ends it all.
+//! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for; [`exchange`] is a response
+//! under way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on.
+//! [`turns`] are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads
+//! share; a [`worker`] gives turns; [`listen`], [`unix_socket`] and [`accept`] let new ones in; the [`sweep`] looks at
+//! the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
 //!
 //! ```text
 //!              accept                          ready
@@ -42,7 +42,6 @@
 
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -51,6 +50,7 @@ use crate::http::field_line::FieldLine;
 use crate::http::request::RequestHead;
 use crate::http::response;
 use crate::observe::access_log::AccessLog;
+use crate::observe::peer::Peer;
 
 pub mod poller;
 pub mod pond;
@@ -65,6 +65,7 @@ pub mod rest;
 pub mod mill;
 pub mod worker;
 pub mod listen;
+pub mod unix_socket;
 pub mod accept;
 pub mod send_queue;
 pub mod sweep;
@@ -114,7 +115,7 @@ where
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     /// Who asks: the other end of the connection.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// The time of the request.
     pub now: SystemTime,
     /// By then the request had been received whole: what is seen after it is not too old to answer it.

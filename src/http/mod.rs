@@ -3,10 +3,10 @@
 //! No sockets, no files, no threads, no clock, no log in here. Time is an argument, an open file is a type parameter
 //! that nobody in this wing looks into. That is what lets every rule be tried by a table.
 //!
-//! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it ends,
-//! [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), what the client already has or wants of
-//! it is decided ([`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
-//! [`response`]).
+//! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it
+//! ends, [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), what the
+//! client already has or wants of it is decided ([`precondition`], [`range`]), and a message goes out ([`field_line`],
+//! [`field_block`], [`multipart`], [`response`]).
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 

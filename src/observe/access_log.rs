@@ -19,6 +19,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::log_queue::{Closed, LogQueue};
+use super::peer;
 use crate::http::date;
 use crate::http::field::Fields;
 use crate::http::status::Status;
@@ -91,7 +92,8 @@ const LINE_BYTES_USUAL: usize = 256;
 /// What a line says of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'e> {
-    pub peer: IpAddr,
+    /// Who asked; none for a client of a Unix socket.
+    pub client: Option<IpAddr>,
     pub received: SystemTime,
     /// As it came, without its line end; whatever there is of it where no head could be read.
     pub request_line: &'e [u8],
@@ -105,17 +107,21 @@ pub const COPIED_BYTES_MAX: usize = 4 * 1024;
 
 impl<'e> Entry<'e> {
     /// A line about a request; without fields where no head could be read.
-    pub fn new(peer: IpAddr, received: SystemTime, request_line: &'e [u8], fields: Option<Fields<'e>>) -> Entry<'e> {
+    pub fn new(
+        client: Option<IpAddr>,
+        received: SystemTime,
+        request_line: &'e [u8],
+        fields: Option<Fields<'e>>,
+    ) -> Entry<'e> {
         let first = |name| fields.and_then(|fields| fields.first(name));
-        Entry { peer, received, request_line, referer: first("referer"), user_agent: first("user-agent") }
+        Entry { client, received, request_line, referer: first("referer"), user_agent: first("user-agent") }
     }
 }
 
 impl Entry<'_> {
     /// Appends the line up to the outcome: `127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] "GET /a HTTP/1.1" `.
     pub fn render_before(&self, out: &mut Vec<u8>) {
-        // An IPv4 client of a socket for both families is shown as what it is, so that one address has one spelling.
-        write!(out, "{}", self.peer.to_canonical()).expect("a Vec takes every byte");
+        render_client(self.client, out);
         // Who the client is by identd (never asked) and by authentication (there is none).
         out.extend_from_slice(b" - - [");
         out.extend_from_slice(&date::render_common_log(self.received));
@@ -138,6 +144,15 @@ impl Entry<'_> {
             }
         }
         out.push(b'\n');
+    }
+}
+
+/// Appends an address, or what stands for a client of a Unix socket. An IPv4 client of a socket for both families is shown
+/// as what it is, so that one address has one spelling.
+fn render_client(client: Option<IpAddr>, out: &mut Vec<u8>) {
+    match client {
+        Some(address) => write!(out, "{}", address.to_canonical()).expect("a Vec takes every byte"),
+        None => out.extend_from_slice(peer::UNIX.as_bytes()),
     }
 }
 

@@ -23,6 +23,7 @@ use millpond::http::response::{Content, Source};
 use millpond::http::status::Status;
 use millpond::http::target::RequestTarget;
 use millpond::http::validator::Validators;
+use millpond::observe::peer::Peer;
 
 use crate::memory::MemoryStream;
 
@@ -97,7 +98,7 @@ pub fn pattern(length: u64) -> Vec<u8> {
 
 impl Bench {
     fn new(stream: MemoryStream) -> Bench {
-        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let peer = Peer::from(SocketAddr::from(([127, 0, 0, 1], 1)));
         Bench { connection: Connection::new(stream, peer, Instant::now()), desk: Desk::new() }
     }
 

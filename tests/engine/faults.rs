@@ -15,6 +15,7 @@ use millpond::engine::desk::{Arrival, Desk};
 use millpond::engine::poller::Interest;
 use millpond::engine::pond::{Kind, Wait};
 use millpond::engine::transfer::{Behind, Stream};
+use millpond::observe::peer::Peer;
 use proptest::prelude::*;
 
 use crate::connection::{get, patient};
@@ -126,7 +127,7 @@ fn run(requests: &[u8], ended: bool, script: Vec<Act>, arrival: Arrival) -> Ran 
     let script = script.into_iter();
     let incoming = requests.to_vec();
     let stream = Scripted { script, calls: 0, incoming, received: 0, ended, outgoing: Vec::new(), broken: None };
-    let mut connection = Connection::new(stream, SocketAddr::from(([127, 0, 0, 1], 1)), Instant::now());
+    let mut connection = Connection::new(stream, Peer::from(SocketAddr::from(([127, 0, 0, 1], 1))), Instant::now());
     let mut desk = Desk::new();
     let with_event = if ended { Arrival::End } else { arrival };
     let mut arrival = with_event;

@@ -246,6 +246,9 @@ rows!(wrong:
     a_stall_timeout_of_zero(&["--stall-timeout", "0m"], "--stall-timeout"),
     a_stall_timeout_without_a_unit(&["--stall-timeout", "30"], "--stall-timeout"),
     a_drain_timeout_of_zero(&["--drain-timeout", "0s"], "--drain-timeout"),
+    a_socket_mode_in_letters(&["--socket-mode", "rw"], "--socket-mode"),
+    a_socket_mode_with_more_than_permissions(&["--socket-mode", "1777"], "--socket-mode"),
+    a_bind_without_a_path(&["--bind", "unix:"], "--bind"),
     a_drain_timeout_in_words(&["--drain-timeout", "soon"], "--drain-timeout"),
     a_bind_that_is_no_address(&["--bind", "nonsense"], "--bind"),
     a_bind_of_half_an_address(&["--bind", "127.0.0"], "--bind"),
@@ -303,7 +306,7 @@ fn right(args: &[&str]) {
 // ----------------------------------------------------------------------------------------------------- the environment
 
 /// Every option that takes a value: its variable, a value that it refuses, and one that it takes.
-const VARIABLES: [(&str, &str, &str, &str); 10] = [
+const VARIABLES: [(&str, &str, &str, &str); 11] = [
     ("--port", "MILLPOND_PORT", "70000", "0"),
     ("--bind", "MILLPOND_BIND", "nonsense", "127.0.0.1"),
     ("--workers", "MILLPOND_WORKERS", "0", "1"),
@@ -313,6 +316,7 @@ const VARIABLES: [(&str, &str, &str, &str); 10] = [
     ("--stall-timeout", "MILLPOND_STALL_TIMEOUT", "-1s", "1s"),
     ("--drain-timeout", "MILLPOND_DRAIN_TIMEOUT", "soon", "1s"),
     ("--access-log", "MILLPOND_ACCESS_LOG", "nope", "off"),
+    ("--socket-mode", "MILLPOND_SOCKET_MODE", "999", "0660"),
     ("--header", "MILLPOND_HEADER", "Content-Length: 1", "X-Duck: quack"),
 ];
 

@@ -42,6 +42,7 @@ mod sinks;
 mod sandbox;
 mod diagnostics;
 mod cli;
+mod unix;
 mod process;
 mod tools;
 mod library;

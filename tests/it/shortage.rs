@@ -21,7 +21,7 @@ rows!(cannot_start:
     in_a_sandbox_without_openat2("openat2:error=EPERM", "refuses openat2"),
     without_a_descriptor_to_listen("socket:error=EMFILE:when=1", "can't listen on 127.0.0.1:0: Too many open files"),
     on_a_port_that_is_taken_before_it_listens("listen:error=EADDRINUSE", "choose another port with --port"),
-    without_descriptors_for_the_drain("socketpair:error=EMFILE", "can't listen on 127.0.0.1:0: Too many open files"),
+    without_descriptors_for_the_drain("socketpair:error=EMFILE", "can't listen: Too many open files"),
     without_a_descriptor_to_wait_with("epoll_create1:error=EMFILE", "can't start serving: Too many open files"),
     without_a_descriptor_to_wake_with("eventfd2:error=ENFILE", "can't start serving: Too many open files in system"),
     without_memory_to_watch("epoll_ctl:error=ENOMEM", "can't start serving: Cannot allocate memory"),

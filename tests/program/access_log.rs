@@ -12,8 +12,8 @@ fn received() -> SystemTime {
 }
 
 fn entry<'e>(request_line: &'e [u8]) -> Entry<'e> {
-    let peer = IpAddr::from([127, 0, 0, 1]);
-    Entry { peer, received: received(), request_line, referer: None, user_agent: None }
+    let client = Some(IpAddr::from([127, 0, 0, 1]));
+    Entry { client, received: received(), request_line, referer: None, user_agent: None }
 }
 
 fn before(entry: &Entry<'_>) -> String {
@@ -86,9 +86,9 @@ fn a_peer_is_shown_in_its_own_family() {
     for (peer, shown) in
         [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("::1", "::1"), ("2001:db8::1", "2001:db8::1")]
     {
-        let peer = peer.parse().expect("an address");
+        let client = Some(peer.parse().expect("an address"));
         assert_eq!(
-            before(&Entry { peer, ..entry(b"GET / HTTP/1.1") }),
+            before(&Entry { client, ..entry(b"GET / HTTP/1.1") }),
             format!("{shown} - - [06/Nov/1994:08:49:37 +0000] \"GET / HTTP/1.1\" ")
         );
     }

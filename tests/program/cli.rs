@@ -1,6 +1,6 @@
 //! What the command line and the environment mean, and what they say when they mean nothing.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
 use clap_complete::Shell;
 use log::LevelFilter;
+use millpond::cli::address::Bind;
 use millpond::cli::manual::Manual;
+use millpond::cli::socket_mode::SocketMode;
 use millpond::cli::span::SpanError;
 use millpond::cli::{AccessLog, Arguments, address, span};
 use millpond::config::Limits;
@@ -32,8 +34,8 @@ fn refused(arguments: &[&str]) -> String {
 #[test]
 fn without_options_everything_has_its_default() {
     let arguments = parsed(&[]);
-    assert_eq!(arguments.port, 8080);
-    assert_eq!(arguments.bind, [IpAddr::from([127, 0, 0, 1])]);
+    assert_eq!(arguments.listening.addresses(), [SocketAddr::from(([127, 0, 0, 1], 8080))]);
+    assert_eq!(arguments.listening.paths().count(), 0);
     assert_eq!(arguments.limits(), Limits::recommended());
     assert_eq!(arguments.access_log, AccessLog::Common);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (false, false, false));
@@ -43,13 +45,14 @@ fn without_options_everything_has_its_default() {
 
 #[test]
 fn every_option_reaches_its_field() {
-    let line = "site -p 0 -b :: -b [::1],192.0.2.1 -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
+    let line = "site -p 0 -b :: -b [::1],192.0.2.1,unix:/run/a.sock -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
                 --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
-                --no-sandbox -v";
+                --no-sandbox -v --socket-mode 0660";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
-    assert_eq!(arguments.port, 0);
-    let addresses = ["::", "::1", "192.0.2.1"].map(|address| address.parse::<IpAddr>().unwrap());
-    assert_eq!(arguments.bind, addresses);
+    let addresses = ["[::]:0", "[::1]:0", "192.0.2.1:0"].map(|address| address.parse::<SocketAddr>().unwrap());
+    assert_eq!(arguments.listening.addresses(), addresses);
+    assert_eq!(arguments.listening.paths().collect::<Vec<_>>(), [Path::new("/run/a.sock")]);
+    assert_eq!(arguments.listening.socket_mode, Some(SocketMode(0o660)));
     let limits = Limits {
         workers: 3,
         connections_max: 7,
@@ -143,13 +146,39 @@ fn what_is_no_time_is_refused_with_what_would_be_one() {
 }
 
 #[test]
+fn an_address_may_be_a_path_that_fits_a_socket() {
+    let longest = format!("/{}", "p".repeat(106));
+    for path in ["/run/a.sock", "a.sock", "a b", &longest] {
+        assert_eq!(address::parse(&format!("unix:{path}")), Ok(Bind::Unix(PathBuf::from(path))), "{path:?}");
+    }
+    let long =
+        "the path of a Unix socket has 107 bytes at most, and this one 108: write a shorter one, from / or from here";
+    for (text, message) in
+        [("unix:", "`unix:` has no path: write unix:/run/millpond.sock"), (&format!("unix:{longest}p"), long)]
+    {
+        assert_eq!(address::parse(text).map_err(|error| error.to_string()), Err(message.to_owned()), "{text:?}");
+    }
+}
+
+#[test]
+fn a_socket_mode_is_octal_permissions() {
+    for (text, mode) in [("0660", 0o660), ("660", 0o660), ("0", 0), ("0777", 0o777), ("00000600", 0o600)] {
+        assert_eq!(text.parse(), Ok(SocketMode(mode)), "{text:?}");
+    }
+    for text in ["", "0o660", "668", "+660", "-1", "1777", "rw", "77777777777777777777"] {
+        let error = text.parse::<SocketMode>().expect_err(text).to_string();
+        assert_eq!(error, format!("`{text}` is not a mode: write 0600, 0660 or 0666"));
+    }
+}
+
+#[test]
 fn an_address_is_an_ip_address_with_or_without_brackets() {
     for (text, address) in
         [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::", "::"), ("::1", "::1"), ("[::1]", "::1")]
     {
-        assert_eq!(address::parse(text), Ok(address.parse().unwrap()), "{text:?}");
+        assert_eq!(address::parse(text), Ok(Bind::Ip(address.parse().unwrap())), "{text:?}");
     }
-    const WRITE: &str = "write 127.0.0.1 or ::1 for this machine, 0.0.0.0 or :: for all";
+    const WRITE: &str = "write 127.0.0.1 or ::1 for this machine, 0.0.0.0 or :: for all, unix:PATH for a Unix socket";
     for (text, message) in [
         ("", format!("`` is not an IP address: {WRITE}")),
         ("localhost", format!("`localhost` is not an IP address: {WRITE}")),
@@ -169,6 +198,10 @@ fn a_value_out_of_its_bounds_is_refused_when_the_program_starts() {
         (["-w", "0"], "error: invalid value '0' for '--workers <N>': 0 is not in 1..=1024"),
         (["-w", "1025"], "error: invalid value '1025' for '--workers <N>': 1025 is not in 1..=1024"),
         (["-p", "65536"], "error: invalid value '65536' for '--port <PORT>': 65536 is not in 0..=65535"),
+        (
+            ["--socket-mode", "999"],
+            "error: invalid value '999' for '--socket-mode <MODE>': `999` is not a mode: write 0600, 0660 or 0666",
+        ),
         (["--connections-max", "0"], "error: invalid value '0' for '--connections-max <N>': 0 is not in 1..=1000000"),
         (
             ["--connections-max", "1000001"],
@@ -189,7 +222,7 @@ fn a_value_out_of_its_bounds_is_refused_when_the_program_starts() {
     for (bounds, workers) in [("1", 1), ("1024", 1024)] {
         assert_eq!(parsed(&["-w", bounds]).limits().workers, workers);
     }
-    let unknown = parse(&["--access-log", "json"]).expect_err("no such format");
+    let unknown = parse(&["--access-log", "xml"]).expect_err("no such format");
     assert_eq!((unknown.kind(), unknown.exit_code()), (ErrorKind::InvalidValue, 2));
 }
 
@@ -267,8 +300,9 @@ fn child_that_says_what_it_parsed() {
     let meaning = parse(&arguments).map_err(|error| error.kind()).map(|arguments| {
         let headers = arguments.headers().iter().map(|line| format!("{}={}", line.name(), line.value()));
         let headers = headers.collect::<Vec<_>>().join(";");
-        let (level, bind) = (arguments.log_filter(), arguments.bind.len());
-        format!("{} {bind} {} {level} {headers}", arguments.port, arguments.hidden)
+        let (level, addresses) = (arguments.log_filter(), arguments.listening.addresses());
+        let (bind, port) = (addresses.len(), addresses.first().map_or(0, SocketAddr::port));
+        format!("{port} {bind} {} {level} {headers}", arguments.hidden)
     });
     println!("\nmeaning: {meaning:?}");
 }

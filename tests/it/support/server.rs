@@ -160,7 +160,9 @@ pub fn bare_command() -> Command {
 /// The socket addresses of a first line like `http://127.0.0.1:8080/ http://[::1]:8080/`.
 fn addresses(line: &str) -> Vec<SocketAddr> {
     let one = |url: &str| url.strip_prefix("http://")?.strip_suffix('/')?.parse().ok();
-    line.split(' ').map(|url| one(url).unwrap_or_else(|| panic!("the first line names no address: {line:?}"))).collect()
+    // What came by a Unix socket is tried in a room of its own.
+    let ports = line.split(' ').filter(|word| !word.starts_with("unix:"));
+    ports.map(|url| one(url).unwrap_or_else(|| panic!("the first line names no address: {line:?}"))).collect()
 }
 
 /// One output stream of the server, read to its end by a thread of its own, so that a full pipe never blocks the

@@ -1,0 +1,55 @@
+//! The options that say where to listen.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use clap::Args;
+
+use super::address::{self, Bind};
+use super::socket_mode::SocketMode;
+use crate::config;
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Listening {
+    /// Port to listen on; 0 takes any free one
+    ///
+    /// The first line of output says which one it took. Ports below 1024 need a privilege on most systems.
+    #[arg(short, long, default_value_t = config::PORT, env = "MILLPOND_PORT", hide_env = true)]
+    port: u16,
+
+    /// Address to listen on; 0.0.0.0 or :: for all (repeatable)
+    ///
+    /// Repeat the option, or separate addresses by commas, to listen on several, of IPv4 and IPv6. The default can be
+    /// reached from this machine only; on 0.0.0.0 and :: the whole network can see what is served. unix:PATH makes a Unix
+    /// socket, in the place of one that nobody listens on any more.
+    #[arg(short, long, value_name = "ADDR", value_delimiter = ',')]
+    #[arg(value_parser = address::parse, env = "MILLPOND_BIND", hide_env = true)]
+    bind: Vec<Bind>,
+
+    /// Mode of the Unix sockets, as in 0660
+    ///
+    /// Who may write to a socket may connect. Without this the mask for new files decides (umask).
+    #[arg(long, value_name = "MODE", env = "MILLPOND_SOCKET_MODE", hide_env = true)]
+    pub socket_mode: Option<SocketMode>,
+}
+
+impl Listening {
+    /// The IP addresses to listen on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let ip = |bind: &Bind| match bind {
+            Bind::Ip(address) => Some(*address),
+            Bind::Unix(_) => None,
+        };
+        let here = self.bind.is_empty().then_some(IpAddr::V4(config::ADDRESS));
+        here.into_iter().chain(self.bind.iter().filter_map(ip)).map(|ip| SocketAddr::new(ip, self.port)).collect()
+    }
+
+    /// The paths of the Unix sockets to listen on.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.bind.iter().filter_map(|bind| match bind {
+            Bind::Ip(_) => None,
+            Bind::Unix(path) => Some(path.as_path()),
+        })
+    }
+}

@@ -144,6 +144,9 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// The port when nobody says; any user may have it, and people know it from other such servers.
 pub const PORT: u16 = 8080;
 
+/// Ports tried, one after the other, when the default is taken: as many servers as anybody runs at once.
+pub const PORTS_TRIED_MAX: u16 = 20;
+
 /// Bytes of the path of a Unix socket: what a socket address has room for, the NUL behind it not counted (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 

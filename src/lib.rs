@@ -38,7 +38,8 @@
 //! | [`server`] | the hall, where the three are joined |
 //! | [`sandbox`] | what the process gives up before it serves |
 //! | [`cli`] | the command line |
-//! | [`listeners`] | what the program listens on; `main.rs` is left with starting it all and the exit code |
+//! | [`listeners`] | what the program listens on |
+//! | [`announce`] | where it can be found, as a line, as a drawing, in the browser; `main.rs` is left with starting it all and the exit code |
 //!
 //! Arrows point down only: `http` uses nothing of the others, `site` and `engine` use `http` and don't know each other.
 //!
@@ -68,3 +69,4 @@ pub mod server;
 pub mod sandbox;
 pub mod cli;
 pub mod listeners;
+pub mod announce;

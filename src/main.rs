@@ -11,9 +11,9 @@
 //! | 128 + n | a second signal n came while draining |
 #![forbid(unsafe_code)]
 
+use std::env;
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::Path;
@@ -21,18 +21,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use millpond::announce::browser::{self, Opening};
+use millpond::announce::qr::{self, Ink};
+use millpond::announce::{self, Announcement};
 use millpond::cli::Arguments;
 use millpond::cli::manual::Manual;
 use millpond::config;
-use millpond::listeners;
+use millpond::listeners::{self, StartedBy};
 use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
 use millpond::sandbox::{self, Reading, Sandbox};
-use millpond::server::{Address, DrainHandle, Server};
+use millpond::server::{DrainHandle, Server};
 use millpond::site::options::{Hidden, Options};
 use millpond::site::respond::Site;
 use millpond::site::root::Links;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
@@ -69,11 +71,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let site = Site::open(&directory, options(arguments)).map_err(|cause| cannot_serve(&directory, &cause))?;
     let limits = arguments.limits();
     let workers = limits.workers;
-    let listeners = listeners::open(&arguments.listening).map_err(|error| listeners::advice(&error))?;
-    let server = Server::on(listeners, limits).map_err(|cause| format!("can't listen: {cause}"))?;
+    let by = if io::stderr().is_terminal() { StartedBy::Person } else { StartedBy::Script };
+    let opened = listeners::open(&arguments.listening, by).map_err(|error| listeners::advice(&error))?;
+    let server = Server::on(opened.listeners, limits).map_err(|cause| format!("can't listen: {cause}"))?;
     drain_on_signals(&server.drain_handle())
         .and_then(|()| outlive_full_files())
         .map_err(|cause| format!("can't handle signals: {cause}"))?;
+    let announcement = announce::announce(server.addresses(), &announce::interfaces());
+    let opening = arguments.listening.open.then(|| open_in_browser(&announcement));
 
     // Before the first thread. From here on nothing is opened but files to be sent; even counting cores reads others.
     let directories = [site.directory()];
@@ -81,9 +86,18 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let sandbox = (!arguments.no_sandbox).then(|| sandbox::enter(reading));
 
     let diagnostics = start_diagnostics(arguments)?;
-    announce(&server);
+    announce_first_line(&announcement);
     log::info!("serving {}, workers: {workers}", directory.display());
+    if let Some(remark) = opened.remark {
+        log::warn!("{remark}");
+    }
     say_what_holds(sandbox.as_ref());
+    announce_to_people(&announcement, arguments, &diagnostics);
+    match opening {
+        Some(Ok(opening)) => opening.watch(),
+        Some(Err(error)) => log::warn!("the browser was not opened: {error}"),
+        None => {}
+    }
     let result = serve(arguments, server, site);
     if diagnostics.dropped() > 0 {
         log::warn!("{} lines were dropped here, because nobody took them in time", diagnostics.dropped());
@@ -164,27 +178,36 @@ fn start_access_log(arguments: &Arguments) -> Result<Option<AccessLog>, String> 
     Ok(Some(AccessLog::new(format, queue)))
 }
 
-/// The first line: what to open in a browser. An address that stands for all is opened as the loopback one; a blank in a
-/// path is escaped, for blanks separate the addresses.
-fn announce(server: &Server) {
-    let addresses: Vec<String> = server
-        .addresses()
-        .map(|address| match address {
-            Address::Ip(ip) if !ip.ip().is_unspecified() => format!("http://{ip}/"),
-            Address::Ip(SocketAddr::V4(all)) => format!("http://{}:{}/", Ipv4Addr::LOCALHOST, all.port()),
-            Address::Ip(SocketAddr::V6(all)) => format!("http://[{}]:{}/", Ipv6Addr::LOCALHOST, all.port()),
-            Address::Unix(_) => utf8_percent_encode(&address.to_string(), IN_A_WORD).to_string(),
-        })
-        .collect();
-    let addresses = addresses.join(" ");
+/// The first line: what to open in a browser.
+fn announce_first_line(announcement: &Announcement) {
+    let addresses = announcement.here.join(" ");
     // Whoever closed standard output doesn't want to know.
     if write_line(io::stdout(), &addresses).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
         log::warn!("listening on {addresses}, which standard output has no room for");
     }
 }
 
-/// What separates words or lines stands for itself nowhere, so that a line of several can be taken apart.
-const IN_A_WORD: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+/// What goes beyond the first line, on standard error.
+fn announce_to_people(announcement: &Announcement, arguments: &Arguments, diagnostics: &LogQueue) {
+    for address in &announcement.elsewhere {
+        log::info!("for other machines: {address}");
+    }
+    if !arguments.listening.qr {
+        return;
+    }
+    let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let ink = if colours { Ink::Colours } else { Ink::Characters };
+    match announcement.best.as_deref().and_then(|address| qr::draw(address, ink)) {
+        Some(drawing) => diagnostics.push(drawing.as_bytes()),
+        None => log::warn!("no QR code: a Unix socket has no address that a browser could open"),
+    }
+}
+
+fn open_in_browser(announcement: &Announcement) -> io::Result<Opening> {
+    let address = announcement.here.iter().find(|address| address.starts_with("http"));
+    let none = || io::Error::other("a Unix socket has no address that it could open");
+    browser::open(address.ok_or_else(none)?)
+}
 
 /// Writes a line if there is room for one: a full pipe that nobody reads would hold up the start, or the end.
 ///

@@ -380,6 +380,7 @@ fn help(args: &[&str]) {
     let ended = run(with(args));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let flags = ["--hidden", "--follow-symlinks", "--no-sandbox", "--verbose", "--quiet", "--help", "--version"];
+    let flags = flags.into_iter().chain(["--open", "--qr"]);
     for name in VARIABLES.iter().map(|(option, ..)| *option).chain(flags) {
         assert!(ended.stdout.contains(name), "no {name} in {}", ended.stdout);
     }

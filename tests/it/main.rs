@@ -43,6 +43,7 @@ mod sandbox;
 mod diagnostics;
 mod cli;
 mod unix;
+mod announcing;
 mod process;
 mod tools;
 mod library;

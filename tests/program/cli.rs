@@ -10,6 +10,7 @@ use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
 use clap_complete::Shell;
 use log::LevelFilter;
 use millpond::cli::address::Bind;
+use millpond::cli::listening::Ports;
 use millpond::cli::manual::Manual;
 use millpond::cli::socket_mode::SocketMode;
 use millpond::cli::span::SpanError;
@@ -34,7 +35,8 @@ fn refused(arguments: &[&str]) -> String {
 #[test]
 fn without_options_everything_has_its_default() {
     let arguments = parsed(&[]);
-    assert_eq!(arguments.listening.addresses(), [SocketAddr::from(([127, 0, 0, 1], 8080))]);
+    assert_eq!(arguments.listening.ports(), Ports::From(8080));
+    assert_eq!(arguments.listening.addresses(8080), [SocketAddr::from(([127, 0, 0, 1], 8080))]);
     assert_eq!(arguments.listening.paths().count(), 0);
     assert_eq!(arguments.limits(), Limits::recommended());
     assert_eq!(arguments.access_log, AccessLog::Common);
@@ -47,12 +49,14 @@ fn without_options_everything_has_its_default() {
 fn every_option_reaches_its_field() {
     let line = "site -p 0 -b :: -b [::1],192.0.2.1,unix:/run/a.sock -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
                 --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
-                --no-sandbox -v --socket-mode 0660";
+                --no-sandbox -v --socket-mode 0660 --open --qr";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
-    let addresses = ["[::]:0", "[::1]:0", "192.0.2.1:0"].map(|address| address.parse::<SocketAddr>().unwrap());
-    assert_eq!(arguments.listening.addresses(), addresses);
+    assert_eq!(arguments.listening.ports(), Ports::Only(0));
+    let addresses = ["[::]:7", "[::1]:7", "192.0.2.1:7"].map(|address| address.parse::<SocketAddr>().unwrap());
+    assert_eq!(arguments.listening.addresses(7), addresses);
     assert_eq!(arguments.listening.paths().collect::<Vec<_>>(), [Path::new("/run/a.sock")]);
     assert_eq!(arguments.listening.socket_mode, Some(SocketMode(0o660)));
+    assert_eq!((arguments.listening.open, arguments.listening.qr), (true, true));
     let limits = Limits {
         workers: 3,
         connections_max: 7,
@@ -300,8 +304,10 @@ fn child_that_says_what_it_parsed() {
     let meaning = parse(&arguments).map_err(|error| error.kind()).map(|arguments| {
         let headers = arguments.headers().iter().map(|line| format!("{}={}", line.name(), line.value()));
         let headers = headers.collect::<Vec<_>>().join(";");
-        let (level, addresses) = (arguments.log_filter(), arguments.listening.addresses());
-        let (bind, port) = (addresses.len(), addresses.first().map_or(0, SocketAddr::port));
+        let port = match arguments.listening.ports() {
+            Ports::Only(port) | Ports::From(port) => port,
+        };
+        let (level, bind) = (arguments.log_filter(), arguments.listening.addresses(port).len());
         format!("{port} {bind} {} {level} {headers}", arguments.hidden)
     });
     println!("\nmeaning: {meaning:?}");

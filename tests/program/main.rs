@@ -1,6 +1,7 @@
 //! What the program is told and what it tells: the command line, and the logs behind their queue. No sockets.
 
 mod cli;
+mod announce;
 mod access_log;
 mod log_queue;
 mod tidy;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, and the wings it may name. `config`, `sync` and its own wing are always allowed.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("config.rs", &["server"]), // only in the documentation of `Limits`
     ("sync.rs", &["engine"]),   // only in its documentation
     ("http/", &[]),
@@ -15,6 +15,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("sandbox.rs", &[]),
     ("cli/", &["http", "observe"]),
     ("listeners.rs", &["cli", "engine"]),
+    ("announce/", &["engine"]),
 ];
 
 /// What the pure wing has no business with. `std::sync::Arc` is no more than a count of owners: bytes that never change

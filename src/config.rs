@@ -150,6 +150,9 @@ pub const PORTS_TRIED_MAX: u16 = 20;
 /// Bytes of the path of a Unix socket: what a socket address has room for, the NUL behind it not counted (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
+/// How long a service manager may take to read how it stands; longer, and it is not told.
+pub const NOTIFY_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Connections waiting in the kernel to be accepted; the kernel lowers it to `net.core.somaxconn`.
 pub const BACKLOG: usize = 4096;
 

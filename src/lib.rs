@@ -38,8 +38,9 @@
 //! | [`server`] | the hall, where the three are joined |
 //! | [`sandbox`] | what the process gives up before it serves |
 //! | [`cli`] | the command line |
-//! | [`listeners`] | what the program listens on |
-//! | [`announce`] | where it can be found, as a line, as a drawing, in the browser; `main.rs` is left with starting it all and the exit code |
+//! | [`listeners`] | what the program listens on: sockets it was passed, or those that the command line names |
+//! | [`announce`] | where it can be found, as a line, as a drawing, in the browser |
+//! | [`notify`] | what the service manager is told; `main.rs` is left with starting it all and the exit code |
 //!
 //! Arrows point down only: `http` uses nothing of the others, `site` and `engine` use `http` and don't know each other.
 //!
@@ -70,3 +71,4 @@ pub mod sandbox;
 pub mod cli;
 pub mod listeners;
 pub mod announce;
+pub mod notify;

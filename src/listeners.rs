@@ -1,4 +1,4 @@
-//! What the program listens on: the sockets that its options name.
+//! What the program listens on: the sockets that it was passed, or else those that its options name.
 //!
 //! *Invariants:* IP addresses come first, so that what is printed begins with what a browser can open. Nothing is left
 //! behind by a start that fails for want of a port: Unix sockets are made last.
@@ -34,13 +34,19 @@ pub struct Opened {
 pub enum Remark {
     /// The default port is in use.
     AnotherPort { port: u16 },
+    /// Sockets were passed, and options say where to listen.
+    OptionsUnused,
 }
 
 /// Opens what there is to be listened on.
 ///
 /// # Errors
 /// When an address, a port or a path can't be had.
-pub fn open(listening: &Listening, by: StartedBy) -> Result<Opened, BindError> {
+pub fn open(inherited: Vec<Listener>, listening: &Listening, by: StartedBy) -> Result<Opened, BindError> {
+    if !inherited.is_empty() {
+        let remark = listening.is_given().then_some(Remark::OptionsUnused);
+        return Ok(Opened { listeners: inherited, remark });
+    }
     let (mut listeners, remark) = match (listening.ports(), by) {
         (Ports::Only(port), _) => (listen::listen_all(&listening.addresses(port))?, None),
         (Ports::From(port), StartedBy::Script) => (listen::listen_all(&listening.addresses(port))?, None),
@@ -90,6 +96,9 @@ impl Display for Remark {
         match self {
             Remark::AnotherPort { port } => {
                 write!(out, "port {} is in use, so this is port {port}; --port insists on one", config::PORT)
+            }
+            Remark::OptionsUnused => {
+                out.write_str("--bind and --port are not used, because sockets were passed (LISTEN_FDS)")
             }
         }
     }

@@ -27,11 +27,13 @@ use millpond::announce::{self, Announcement};
 use millpond::cli::Arguments;
 use millpond::cli::manual::Manual;
 use millpond::config;
+use millpond::engine::inherit;
 use millpond::listeners::{self, StartedBy};
+use millpond::notify::{self, Manager};
 use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
 use millpond::sandbox::{self, Reading, Sandbox};
-use millpond::server::{DrainHandle, Server};
+use millpond::server::{DrainHandle, Server, Stage};
 use millpond::site::options::{Hidden, Options};
 use millpond::site::respond::Site;
 use millpond::site::root::Links;
@@ -67,17 +69,20 @@ fn print(manual: Manual) -> Result<(), String> {
 
 /// From the command line to the end of the drain; an error is the line to print.
 fn run(arguments: &Arguments) -> Result<(), String> {
+    // Before anything is opened: descriptors are passed by their numbers.
+    let inherited = inherit::inherited().map_err(|error| error.to_string())?;
     let directory = arguments.directory(Path::is_dir);
     let site = Site::open(&directory, options(arguments)).map_err(|cause| cannot_serve(&directory, &cause))?;
     let limits = arguments.limits();
     let workers = limits.workers;
     let by = if io::stderr().is_terminal() { StartedBy::Person } else { StartedBy::Script };
-    let opened = listeners::open(&arguments.listening, by).map_err(|error| listeners::advice(&error))?;
+    let opened = listeners::open(inherited, &arguments.listening, by).map_err(|error| listeners::advice(&error))?;
     let server = Server::on(opened.listeners, limits).map_err(|cause| format!("can't listen: {cause}"))?;
     drain_on_signals(&server.drain_handle())
         .and_then(|()| outlive_full_files())
         .map_err(|cause| format!("can't handle signals: {cause}"))?;
     let announcement = announce::announce(server.addresses(), &announce::interfaces());
+    let manager = Manager::from_environment();
     let opening = arguments.listening.open.then(|| open_in_browser(&announcement));
 
     // Before the first thread. From here on nothing is opened but files to be sent; even counting cores reads others.
@@ -98,7 +103,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Some(Err(error)) => log::warn!("the browser was not opened: {error}"),
         None => {}
     }
-    let result = serve(arguments, server, site);
+    let manager = manager.unwrap_or_else(|error| {
+        log::warn!("the service manager can't be told how it stands: {}: {error}", notify::VARIABLE);
+        Manager::none()
+    });
+    let result = serve(arguments, server, site, |stage| match stage {
+        Stage::Serving => manager.ready(&format!("serving {}", directory.display())),
+        Stage::Leaving => manager.stopping(),
+    });
     if diagnostics.dropped() > 0 {
         log::warn!("{} lines were dropped here, because nobody took them in time", diagnostics.dropped());
     }
@@ -115,14 +127,14 @@ fn options(arguments: &Arguments) -> Options {
 }
 
 /// With diagnostics running: from the first connection to the last.
-fn serve(arguments: &Arguments, server: Server, site: Site) -> Result<(), String> {
+fn serve(arguments: &Arguments, server: Server, site: Site, tell: impl FnMut(Stage)) -> Result<(), String> {
     let access_log = start_access_log(arguments)?;
     let server = server.with_fields(arguments.headers().to_vec());
     let server = match &access_log {
         Some(log) => server.with_access_log(log.clone()),
         None => server,
     };
-    let drained = server.run(site).map_err(|cause| format!("can't start serving: {cause}"))?;
+    let drained = server.run_and_tell(site, tell).map_err(|cause| format!("can't start serving: {cause}"))?;
     if let Some(log) = access_log {
         let unwritten = match log.close(config::LOG_CLOSE_TIMEOUT) {
             Closed::Drained => 0,

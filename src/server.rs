@@ -31,7 +31,7 @@ use crate::site::respond::Site;
 pub use crate::engine::drain::Drained;
 pub use crate::engine::drain_request::DrainHandle;
 pub use crate::engine::listen::{Address, BindError, Listener};
-pub use crate::engine::{Context, Handler, Kept, Response};
+pub use crate::engine::{Context, Handler, Kept, Response, Stage};
 
 /// A server that is bound to its addresses and not yet running: clients can connect, and wait.
 #[derive(Debug)]
@@ -104,6 +104,14 @@ impl Server {
     /// # Errors
     /// When the system refuses the threads or descriptors that it needs from the start.
     pub fn run(self, handler: impl Handler) -> io::Result<Drained> {
+        self.run_and_tell(handler, |_| {})
+    }
+
+    /// The same, and tells this thread's part in it, on this thread.
+    ///
+    /// # Errors
+    /// As [`run`](Server::run).
+    pub fn run_and_tell(self, handler: impl Handler, mut tell: impl FnMut(Stage)) -> io::Result<Drained> {
         let Server { listeners, mut limits, drain, send_queues, fields, access_log } = self;
         let fit = listen::connections_that_fit();
         if fit < limits.connections_max {
@@ -115,7 +123,7 @@ impl Server {
         }
         let service = Service { handler, limits, drain, fields, access_log };
         let mill = Mill::new(service, send_queues)?;
-        accept::run(&Arc::new(mill), listeners)
+        accept::run(&Arc::new(mill), listeners, &mut tell)
     }
 }
 

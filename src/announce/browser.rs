@@ -11,6 +11,8 @@ use std::thread;
 
 use std::os::unix::process::CommandExt;
 
+use crate::notify;
+
 /// A browser, or what starts one, under way.
 #[derive(Debug)]
 pub struct Opening {
@@ -30,6 +32,8 @@ pub fn open(url: &str) -> io::Result<Opening> {
         let Some((program, arguments)) = words.split_first() else { continue };
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        // It is none of the service manager's.
+        command.env_remove(notify::VARIABLE);
         match command.spawn() {
             Ok(child) => return Ok(Opening { child, program: program.clone() }),
             Err(error) => log::debug!("{program}: {error}"),

@@ -80,4 +80,9 @@ impl Listening {
             Bind::Unix(path) => Some(path.as_path()),
         })
     }
+
+    /// Whether anybody said where.
+    pub fn is_given(&self) -> bool {
+        self.port.is_some() || !self.bind.is_empty()
+    }
 }

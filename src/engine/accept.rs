@@ -25,7 +25,7 @@ use super::mill::Mill;
 use super::pond::{Kind, Wait};
 use super::transfer::Socket;
 use super::worker::Workers;
-use super::{Handler, Kept, sweep};
+use super::{Handler, Kept, Stage, sweep};
 use crate::config;
 use crate::observe::log_queue::DropWatch;
 use crate::observe::peer::Peer;
@@ -34,10 +34,16 @@ use crate::observe::peer::Peer;
 ///
 /// # Errors
 /// When the system refuses the threads.
-pub fn run<H: Handler>(mill: &Arc<Mill<H>>, listeners: Vec<Listener>) -> io::Result<Drained> {
+pub fn run<H: Handler>(
+    mill: &Arc<Mill<H>>,
+    listeners: Vec<Listener>,
+    tell: &mut dyn FnMut(Stage),
+) -> io::Result<Drained> {
     let workers = Workers::start(mill)?;
     let mut desk = Desk::new();
+    tell(Stage::Serving);
     serve(mill, &listeners, &mut desk);
+    tell(Stage::Leaving);
     let drained = drain::drain(mill, listeners, &mut desk);
     mill.stop();
     if !workers.wait(config::WORKERS_LEAVE_TIMEOUT) {

@@ -4,8 +4,8 @@
 //! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for; [`exchange`] is a response
 //! under way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on.
 //! [`turns`] are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads
-//! share; a [`worker`] gives turns; [`listen`], [`unix_socket`] and [`accept`] let new ones in; the [`sweep`] looks at
-//! the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
+//! share; a [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the
+//! [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
 //!
 //! ```text
 //!              accept                          ready
@@ -66,6 +66,7 @@ pub mod mill;
 pub mod worker;
 pub mod listen;
 pub mod unix_socket;
+pub mod inherit;
 pub mod accept;
 pub mod send_queue;
 pub mod sweep;
@@ -131,6 +132,15 @@ pub struct Service<H> {
     /// Field lines for every response.
     pub fields: Vec<FieldLine>,
     pub access_log: Option<AccessLog>,
+}
+
+/// What the main thread does, for who wants to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Whoever connects is answered.
+    Serving,
+    /// The drain has been asked for.
+    Leaving,
 }
 
 /// Why a connection was closed: so that a line of the log leads to the few lines of the source that it may come from.

@@ -43,6 +43,7 @@ mod sandbox;
 mod diagnostics;
 mod cli;
 mod unix;
+mod activation;
 mod announcing;
 mod process;
 mod tools;

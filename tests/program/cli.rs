@@ -38,6 +38,7 @@ fn without_options_everything_has_its_default() {
     assert_eq!(arguments.listening.ports(), Ports::From(8080));
     assert_eq!(arguments.listening.addresses(8080), [SocketAddr::from(([127, 0, 0, 1], 8080))]);
     assert_eq!(arguments.listening.paths().count(), 0);
+    assert!(!arguments.listening.is_given());
     assert_eq!(arguments.limits(), Limits::recommended());
     assert_eq!(arguments.access_log, AccessLog::Common);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (false, false, false));

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 /// What the caller of [`Server`](crate::server::Server) chooses. What is beyond a bound is taken for the bound: one
-/// worker and one connection at least, and times from [`TIME_MIN`] to [`TIME_MAX`].
+/// worker and one connection at least, and times from [`TIME_MIN`] to [`TIME_MAX`] (a delay may be none).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Threads that serve connections.
@@ -22,8 +22,10 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// For a response no byte of which moves.
     pub stall_timeout: Duration,
-    /// From the signal to the end, for the responses that are under way.
+    /// From the begin of the drain to its end, for the responses that are under way.
     pub drain_timeout: Duration,
+    /// From the signal to the begin of the drain, for whoever sends clients here: until then they are let in.
+    pub drain_delay: Duration,
 }
 
 impl Limits {
@@ -36,6 +38,7 @@ impl Limits {
             idle_timeout: IDLE_TIMEOUT,
             stall_timeout: STALL_TIMEOUT,
             drain_timeout: DRAIN_TIMEOUT,
+            drain_delay: Duration::ZERO,
         }
     }
 
@@ -49,6 +52,7 @@ impl Limits {
             idle_timeout: time(self.idle_timeout),
             stall_timeout: time(self.stall_timeout),
             drain_timeout: time(self.drain_timeout),
+            drain_delay: self.drain_delay.min(TIME_MAX),
         }
     }
 }

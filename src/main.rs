@@ -134,6 +134,7 @@ fn serve(arguments: &Arguments, server: Server, site: Site, tell: impl FnMut(Sta
         Some(log) => server.with_access_log(log.clone()),
         None => server,
     };
+    let server = if arguments.proxied.health { server.with_health() } else { server };
     let drained = server.run_and_tell(site, tell).map_err(|cause| format!("can't start serving: {cause}"))?;
     if let Some(log) = access_log {
         let unwritten = match log.close(config::LOG_CLOSE_TIMEOUT) {

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use crate::config::Limits;
 use crate::engine::drain_request::DrainRequest;
+use crate::engine::health::Health;
 use crate::engine::mill::Mill;
 use crate::engine::send_queue::SendQueues;
 use crate::engine::{self, Service, accept, listen};
@@ -42,6 +43,7 @@ pub struct Server {
     send_queues: SendQueues,
     fields: Vec<FieldLine>,
     access_log: Option<AccessLog>,
+    health: Health,
 }
 
 impl Server {
@@ -62,8 +64,8 @@ impl Server {
     /// When the system is out of descriptors.
     pub fn on(listeners: Vec<Listener>, limits: Limits) -> io::Result<Server> {
         let (limits, drain, send_queues) = (limits.clamped(), DrainRequest::new()?, SendQueues::open());
-        let (fields, access_log) = (Vec::new(), None);
-        Ok(Server { listeners, limits, drain, send_queues, fields, access_log })
+        let (fields, access_log, health) = (Vec::new(), None, Health::Untold);
+        Ok(Server { listeners, limits, drain, send_queues, fields, access_log, health })
     }
 
     /// The bound IP addresses, ports filled in.
@@ -99,6 +101,13 @@ impl Server {
         self
     }
 
+    /// Answers `/.millpond/health` before the handler is asked: 200, and 503 from the request for the drain on.
+    #[must_use]
+    pub fn with_health(mut self) -> Server {
+        self.health = Health::Told;
+        self
+    }
+
     /// Serves on this thread and the workers' until it is drained, and says how that went.
     ///
     /// # Errors
@@ -112,7 +121,7 @@ impl Server {
     /// # Errors
     /// As [`run`](Server::run).
     pub fn run_and_tell(self, handler: impl Handler, mut tell: impl FnMut(Stage)) -> io::Result<Drained> {
-        let Server { listeners, mut limits, drain, send_queues, fields, access_log } = self;
+        let Server { listeners, mut limits, drain, send_queues, fields, access_log, health } = self;
         let fit = listen::connections_that_fit();
         if fit < limits.connections_max {
             log::warn!(
@@ -121,7 +130,7 @@ impl Server {
             );
             limits.connections_max = fit;
         }
-        let service = Service { handler, limits, drain, fields, access_log };
+        let service = Service { handler, limits, drain, fields, access_log, health };
         let mill = Mill::new(service, send_queues)?;
         accept::run(&Arc::new(mill), listeners, &mut tell)
     }

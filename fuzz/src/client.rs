@@ -11,6 +11,7 @@ use millpond::config::Limits;
 use millpond::engine::connection::{Connection, Outcome};
 use millpond::engine::desk::{Arrival, Desk, Patience};
 use millpond::engine::drain_request::DrainRequest;
+use millpond::engine::health::Health;
 use millpond::engine::poller::Interest;
 use millpond::engine::pond::{Kind, Wait};
 use millpond::engine::{CloseReason, Handler, Service};
@@ -52,7 +53,7 @@ pub fn services<H>(handler: impl Fn() -> H) -> Services<H> {
         let time = if plan & LATE == 0 { LONG } else { Duration::ZERO };
         let drain = DrainRequest::new().expect("the system has descriptors");
         if plan & DRAINING != 0 {
-            drain.handle().drain();
+            drain.begin();
         }
         let limits = Limits {
             workers: 1,
@@ -61,8 +62,9 @@ pub fn services<H>(handler: impl Fn() -> H) -> Services<H> {
             idle_timeout: time,
             stall_timeout: LONG,
             drain_timeout: LONG,
+            drain_delay: Duration::ZERO,
         };
-        Service { handler: handler(), limits, drain, fields: Vec::new(), access_log: None }
+        Service { handler: handler(), limits, drain, fields: Vec::new(), access_log: None, health: Health::Untold }
     })
 }
 

@@ -16,6 +16,7 @@ use log::LevelFilter;
 
 use self::listening::Listening;
 use self::manual::Manual;
+use self::proxied::Proxied;
 use self::span::Span;
 use crate::config::{self, Limits};
 use crate::http::field_line::{FieldLine, FieldLineError};
@@ -26,6 +27,7 @@ pub mod address;
 pub mod manual;
 pub mod socket_mode;
 pub mod listening;
+pub mod proxied;
 mod texts;
 
 /// Serve a directory over HTTP/1.1, and watch the threads do it
@@ -123,6 +125,9 @@ pub struct Arguments {
     #[arg(help_heading = LIMITS)]
     pub no_sandbox: bool,
 
+    #[command(flatten)]
+    pub proxied: Proxied,
+
     /// Line per response, on stdout: off, common or combined
     ///
     /// common has address, time, request line, status and bytes; combined has referer and user agent too. Queries are
@@ -215,6 +220,7 @@ impl Arguments {
             idle_timeout: self.idle_timeout.0,
             stall_timeout: self.stall_timeout.0,
             drain_timeout: self.drain_timeout.0,
+            drain_delay: self.proxied.drain_delay.0,
         }
     }
 

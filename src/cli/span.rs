@@ -1,6 +1,6 @@
 //! A length of time as it is written on the command line: `500ms`, `10s` or `2m`.
 //!
-//! *Invariant:* above zero, and a day at most.
+//! *Invariant:* above zero, where zero would mean nothing, and a day at most.
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
@@ -12,6 +12,24 @@ use crate::config;
 /// A length of time as it is written: a whole number and its unit, above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
+
+/// The same where zero has a meaning: not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanOrZero(pub Duration);
+
+impl FromStr for SpanOrZero {
+    type Err = SpanError;
+
+    fn from_str(text: &str) -> Result<SpanOrZero, SpanError> {
+        parse_or_zero(text).map(SpanOrZero)
+    }
+}
+
+impl Display for SpanOrZero {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        Span(self.0).fmt(out)
+    }
+}
 
 impl FromStr for Span {
     type Err = SpanError;
@@ -56,6 +74,14 @@ pub enum SpanError {
 
 /// Reads `500ms`, `10s` or `2m`: above zero, and a day at most.
 pub fn parse(text: &str) -> Result<Duration, SpanError> {
+    match parse_or_zero(text) {
+        Ok(Duration::ZERO) => Err(SpanError::Zero),
+        result => result,
+    }
+}
+
+/// The same, or `0s`.
+pub fn parse_or_zero(text: &str) -> Result<Duration, SpanError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     if number.is_empty() || unit.starts_with(['.', ',']) {
@@ -71,7 +97,6 @@ pub fn parse(text: &str) -> Result<Duration, SpanError> {
     // Digits alone fail to be a u64 only when they are too many.
     let milliseconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_milliseconds));
     match milliseconds.map(Duration::from_millis) {
-        Some(Duration::ZERO) => Err(SpanError::Zero),
         Some(duration) if duration <= config::TIME_MAX => Ok(duration),
         Some(_) | None => Err(SpanError::TooLong { text: text.to_owned() }),
     }

@@ -42,8 +42,7 @@ pub fn run<H: Handler>(
     let workers = Workers::start(mill)?;
     let mut desk = Desk::new();
     tell(Stage::Serving);
-    serve(mill, &listeners, &mut desk);
-    tell(Stage::Leaving);
+    serve(mill, &listeners, &mut desk, tell);
     let drained = drain::drain(mill, listeners, &mut desk);
     mill.stop();
     if !workers.wait(config::WORKERS_LEAVE_TIMEOUT) {
@@ -52,8 +51,8 @@ pub fn run<H: Handler>(
     Ok(drained)
 }
 
-/// The loop.
-fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk) {
+/// The loop, until the drain is to begin.
+fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk, tell: &mut dyn FnMut(Stage)) {
     let limits = &mill.service.limits;
     let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.stall_timeout);
     let interval = config::SWEEP_INTERVAL.min(shortest / 4);
@@ -61,8 +60,12 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk) {
     let mut drops = mill.service.access_log.as_ref().map(|log| DropWatch::new(log.queue().clone()));
     let mut next_sweep = Instant::now() + interval;
     let mut kept = Kept::Nothing;
+    let mut ends = None;
     loop {
         let now = Instant::now();
+        if ends.is_some_and(|ends| now >= ends) {
+            return;
+        }
         if now >= next_sweep {
             sweep::conclude_due(mill, desk, now);
             kept = mill.service.handler.tidy(now);
@@ -74,10 +77,15 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk) {
         // With nobody there, there is no deadline, and the next accept ends the wait.
         let sweeps = mill.pond.occupied() > 0 || kept == Kept::Something;
         let sweep_in = sweeps.then(|| next_sweep.saturating_duration_since(now));
-        let timeout = [pause.left(now), sweep_in].into_iter().flatten().min();
+        let ends_in = ends.map(|ends| ends.saturating_duration_since(now));
+        let timeout = [pause.left(now), sweep_in, ends_in].into_iter().flatten().min();
         let paused = pause.left(now).is_some();
         match wait(mill, if paused { &[] } else { listeners }, timeout) {
-            Woken::Drain => return,
+            Woken::Drain if ends.is_none() => {
+                tell(Stage::Leaving);
+                ends = Some(hear(mill));
+            }
+            Woken::Drain => mill.service.drain.hear(),
             Woken::Departure => pause.end(),
             Woken::Timeout => {}
             Woken::Listeners(ready) => {
@@ -97,6 +105,19 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk) {
             }
         }
     }
+}
+
+/// Hears the call to drain, and says when to begin with it.
+fn hear<H: Handler>(mill: &Mill<H>) -> Instant {
+    let delay = mill.service.limits.drain_delay;
+    mill.service.drain.hear();
+    if !delay.is_zero() {
+        let seconds = delay.as_secs_f64();
+        log::info!(
+            "leaving: clients are let in for {seconds:.1} s more, then it drains; a second signal ends it at once"
+        );
+    }
+    Instant::now() + delay
 }
 
 /// Why the loop goes on.

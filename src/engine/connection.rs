@@ -241,7 +241,7 @@ impl<S: Stream> Connection<S> {
         let half = !is_blank(desk.seat.input.unread());
         let deadline =
             if half { self.head_since + limits.head_timeout } else { self.quiet_since + limits.idle_timeout };
-        let draining = service.drain.is_made();
+        let draining = service.drain.has_begun();
         let until = if draining { deadline.min(self.quiet_since + service.drain_grace()) } else { deadline };
         if desk.now < until {
             let kind = if half { Kind::Busy } else { Kind::Idle };
@@ -266,9 +266,10 @@ impl<S: Stream> Connection<S> {
             Err(bad) => return self.refuse_head(bad, desk, service),
         };
         let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
-        let at_hand = match desk.patience {
-            Patience::ForDisk if !self.waited => None,
-            Patience::ForDisk | Patience::None => service.handler.respond_from_memory(&request, &context),
+        let at_hand = match (service.health_of(&request), desk.patience) {
+            (Some(response), _) => Some(response),
+            (None, Patience::ForDisk) if !self.waited => None,
+            (None, Patience::ForDisk | Patience::None) => service.handler.respond_from_memory(&request, &context),
         };
         self.waited = at_hand.is_none() && (self.waited || desk.patience == Patience::None);
         let response = match (at_hand, desk.patience) {
@@ -367,7 +368,7 @@ impl<S: Stream> Connection<S> {
         let until = match linger.discard(&mut desk.seat.input, &mut self.stream, desk.now) {
             Lingering::Ended(reason) => return Step::Leave(Outcome::Close(reason)),
             // While draining, everyone's deadline is near, so that the sweep finds nobody to hurry.
-            Lingering::Until(until) if service.drain.is_made() => until.min(desk.now + config::DRAIN_GRACE),
+            Lingering::Until(until) if service.drain.has_begun() => until.min(desk.now + config::DRAIN_GRACE),
             Lingering::Until(until) => until,
         };
         self.state = State::Lingering(linger);

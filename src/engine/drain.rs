@@ -1,9 +1,10 @@
 //! The drain: how a server ends without losing a byte.
 //!
-//! In this order: whoever the kernel has connected already is let in, then the port is closed; a response says
-//! `Connection: close` unless the next request is here already; a connection on which nothing moves is closed, after a
-//! last look whether a request has come; responses under way are sent to their end. When the time is up, what is still
-//! open is cut: reset, so that no client takes half a response for a whole one.
+//! It may be asked for some time before it begins ([`drain_delay`](config::Limits::drain_delay)); the accept loop goes
+//! on meanwhile. Then, in this order: whoever the kernel has connected already is let in, then the port is closed; a
+//! response says `Connection: close` unless the next request is here already; a connection on which nothing moves is
+//! closed, after a last look whether a request has come; responses under way are sent to their end. When the time is
+//! up, what is still open is cut: reset, so that no client takes half a response for a whole one.
 //!
 //! There is no second machinery for it. Workers go on as ever, and know the request for the drain when they meet it; the
 //! sweep does the rest, with a deadline that is near for everyone.
@@ -22,19 +23,18 @@ use crate::config;
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// From the request for the drain to the end.
+    /// From the begin of the drain to the end.
     pub took: Duration,
-    /// Responses that were finished in that time.
+    /// Responses that were finished since it was asked for.
     pub finished: usize,
     /// Connections that were cut because the time was up.
     pub cut: usize,
 }
 
-/// From the request for the drain to the end.
+/// From the begin of the drain to the end.
 pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut Desk) -> Drained {
     let (begun, request) = (Instant::now(), &mill.service.drain);
-    // For who asked by the byte alone.
-    request.handle().drain();
+    request.begin();
     log::info!("draining, open connections: {}; a second signal ends it at once", mill.pond.occupied());
     for listener in &listeners {
         accept_the_queue(mill, listener);

@@ -10,12 +10,18 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The server's side.
+use rustix::net::RecvFlags;
+
+/// The server's side. With a [delay](crate::config::Limits::drain_delay), the drain begins some time after it was asked
+/// for: until then clients are let in and answered, each for the last time on its connection.
 #[derive(Debug)]
 pub struct DrainRequest {
     handle: DrainHandle,
     /// Readable once a byte was sent.
     wake: UnixStream,
+    /// Set by the accept loop alone. Who reads it too late parks a connection as if there were time; the drain goes after
+    /// those.
+    begun: AtomicBool,
     /// Responses finished since.
     finished: AtomicUsize,
 }
@@ -34,7 +40,7 @@ impl DrainRequest {
         let (wake, sender) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
         let handle = DrainHandle { requested: Arc::default(), wake: Arc::new(sender) };
-        Ok(DrainRequest { handle, wake, finished: AtomicUsize::new(0) })
+        Ok(DrainRequest { handle, wake, begun: AtomicBool::new(false), finished: AtomicUsize::new(0) })
     }
 
     pub fn handle(&self) -> DrainHandle {
@@ -44,6 +50,24 @@ impl DrainRequest {
     /// Whether the drain has been asked for. It is never taken back.
     pub fn is_made(&self) -> bool {
         self.handle.requested.load(Ordering::SeqCst)
+    }
+
+    /// Whether quiet connections are no longer worth waiting for.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// No more delay.
+    pub fn begin(&self) {
+        self.handle.requested.store(true, Ordering::SeqCst);
+        self.begun.store(true, Ordering::SeqCst);
+    }
+
+    /// The accept loop has heard it: it won't be woken for it again, and if it was told by the byte alone, all know.
+    pub fn hear(&self) {
+        self.handle.requested.store(true, Ordering::SeqCst);
+        // More bytes than that wake it once more, which does no harm.
+        let _ = rustix::net::recv(&self.wake, &mut [0; 64], RecvFlags::DONTWAIT);
     }
 
     /// Counts a response as finished, if that is of interest by now.

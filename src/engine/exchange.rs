@@ -7,11 +7,13 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use super::desk::Desk;
+use super::health::Standing;
 use super::transfer::Transfer;
 use super::{Handler, Response, Service};
 use crate::config;
 use crate::http::field::Fields;
 use crate::http::method::{Method, Version};
+use crate::http::request::RequestHead;
 use crate::http::request_line;
 use crate::http::response::{ConnectionOption, Content, Stamp};
 use crate::http::status::Status;
@@ -90,6 +92,12 @@ impl Exchange {
 }
 
 impl<H> Service<H> {
+    /// The answer to whoever asks whether clients should be sent here.
+    pub fn health_of(&self, request: &RequestHead<'_>) -> Option<Response> {
+        let standing = if self.drain.is_made() { Standing::Leaving } else { Standing::Serving };
+        self.health.respond(request, standing)
+    }
+
     /// The line of the access log for a response to `head`, as far as it is known before its end; without fields where
     /// no head could be read.
     pub fn record(&self, peer: Peer, now: SystemTime, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
@@ -111,7 +119,7 @@ impl<H> Service<H> {
     /// How long until a response that waits for room is looked at. While draining no longer than a quiet connection is
     /// kept, so that it isn't hurried again at every sweep.
     pub fn stall_check_interval(&self) -> Duration {
-        let interval = if self.drain.is_made() { config::DRAIN_GRACE } else { config::STALL_CHECK_INTERVAL };
+        let interval = if self.drain.has_begun() { config::DRAIN_GRACE } else { config::STALL_CHECK_INTERVAL };
         interval.min(self.limits.stall_timeout / 4)
     }
 }

@@ -1,11 +1,11 @@
 //! The machinery: sockets, threads and time, for whatever handler is plugged in.
 //!
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
-//! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for; [`exchange`] is a response
-//! under way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on.
-//! [`turns`] are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads
-//! share; a [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the
-//! [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
+//! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells;
+//! [`exchange`] is a response under way, [`linger`] what follows the last one, and [`connection`] the state machine
+//! that a turn moves on. [`turns`] are those that need no event, [`rest`] is how many workers are up, and the [`mill`]
+//! what all threads share; a [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new
+//! ones in; the [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
 //!
 //! ```text
 //!              accept                          ready
@@ -57,6 +57,7 @@ pub mod pond;
 pub mod transfer;
 pub mod desk;
 pub mod drain_request;
+pub mod health;
 pub mod exchange;
 pub mod linger;
 pub mod connection;
@@ -132,6 +133,7 @@ pub struct Service<H> {
     /// Field lines for every response.
     pub fields: Vec<FieldLine>,
     pub access_log: Option<AccessLog>,
+    pub health: health::Health,
 }
 
 /// What the main thread does, for who wants to be told.

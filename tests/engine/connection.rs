@@ -11,6 +11,7 @@ use millpond::config::{self, Limits};
 use millpond::engine::connection::{Connection, Outcome};
 use millpond::engine::desk::{Arrival, Desk, Patience};
 use millpond::engine::drain_request::DrainRequest;
+use millpond::engine::health::Health;
 use millpond::engine::poller::Interest;
 use millpond::engine::pond::{Kind, Wait};
 use millpond::engine::{CloseReason, Context, Handler, Response, Service};
@@ -38,10 +39,17 @@ struct Bench {
 }
 
 fn service(head_timeout: Duration, idle_timeout: Duration) -> Service<impl Handler> {
-    let limits =
-        Limits { workers: 1, connections_max: 1, head_timeout, idle_timeout, stall_timeout: LONG, drain_timeout: LONG };
+    let limits = Limits {
+        workers: 1,
+        connections_max: 1,
+        head_timeout,
+        idle_timeout,
+        stall_timeout: LONG,
+        drain_timeout: LONG,
+        drain_delay: Duration::ZERO,
+    };
     let drain = DrainRequest::new().expect("the system has descriptors");
-    Service { handler: echo, limits, drain, fields: Vec::new(), access_log: None }
+    Service { handler: echo, limits, drain, fields: Vec::new(), access_log: None, health: Health::Untold }
 }
 
 pub fn patient() -> Service<impl Handler> {
@@ -279,7 +287,7 @@ fn invariant_11_a_panic_is_answered_500_and_ends_the_connection() {
 #[test]
 fn while_draining_a_quiet_connection_is_kept_for_its_grace_and_no_longer() {
     let service = patient();
-    service.drain.handle().drain();
+    service.drain.begin();
     let mut bench = Bench::new(MemoryStream::default());
     match bench.turn(&service) {
         Outcome::Park(Interest::Read, Wait { until: Some(until), kind: Kind::Idle }) => {
@@ -288,7 +296,7 @@ fn while_draining_a_quiet_connection_is_kept_for_its_grace_and_no_longer() {
         outcome => panic!("{outcome:?}"),
     }
     let hasty = Service { limits: Limits { drain_timeout: PASSED, ..patient().limits }, ..patient() };
-    hasty.drain.handle().drain();
+    hasty.drain.begin();
     assert_eq!(Bench::new(MemoryStream::default()).turn(&hasty), Outcome::Close(CloseReason::Drained));
     let mut late = Bench::new(MemoryStream::sending([get("a")]));
     late.turn(&hasty);
@@ -393,7 +401,7 @@ fn invariant_9_a_file_that_got_shorter_is_never_padded_and_ends_the_connection()
 #[test]
 fn invariant_12_while_draining_the_last_request_is_told_so() {
     let service = patient();
-    service.drain.handle().drain();
+    service.drain.begin();
     let (outcome, client) = Bench::new(MemoryStream::sending([get("a") + &get("b")])).run(&service);
     let closing = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nb";
     assert_eq!(String::from_utf8(sent(&client)).expect("text"), ok("a") + closing);
@@ -495,8 +503,8 @@ fn a_turn_without_patience_leaves_what_may_wait_for_a_disk_and_goes_on_there_wit
         ("content too large to be read at once", get("file?100000"), String::new(), false),
     ];
     for (name, requests, at_once, is_done) in rows {
-        let Service { limits, drain, fields, access_log, .. } = patient();
-        let service = Service { handler: Remembers, limits, drain, fields, access_log };
+        let Service { limits, drain, fields, access_log, health, .. } = patient();
+        let service = Service { handler: Remembers, limits, drain, fields, access_log, health };
         let whole = sent(&Bench::new(MemoryStream::sending([requests.clone()])).run(&service).1);
 
         let mut bench = Bench::new(MemoryStream::sending([requests.clone()]));

@@ -249,6 +249,7 @@ rows!(wrong:
     a_socket_mode_in_letters(&["--socket-mode", "rw"], "--socket-mode"),
     a_socket_mode_with_more_than_permissions(&["--socket-mode", "1777"], "--socket-mode"),
     a_bind_without_a_path(&["--bind", "unix:"], "--bind"),
+    a_drain_delay_without_a_unit(&["--drain-delay", "5"], "--drain-delay"),
     a_drain_timeout_in_words(&["--drain-timeout", "soon"], "--drain-timeout"),
     a_bind_that_is_no_address(&["--bind", "nonsense"], "--bind"),
     a_bind_of_half_an_address(&["--bind", "127.0.0"], "--bind"),
@@ -289,6 +290,7 @@ rows!(right:
         "--stall-timeout", "1m", "--drain-timeout", "1s", "--access-log", "combined", "--hidden", "--follow-symlinks",
         "--no-sandbox", "--header", "X-Duck: quack",
     ]),
+    what_stands_before_it(&["--drain-delay", "0s", "--health"]),
     all_the_short_options(&["-p", "0", "-b", "127.0.0.1", "-w", "3", "-v"]),
 );
 
@@ -306,7 +308,7 @@ fn right(args: &[&str]) {
 // ----------------------------------------------------------------------------------------------------- the environment
 
 /// Every option that takes a value: its variable, a value that it refuses, and one that it takes.
-const VARIABLES: [(&str, &str, &str, &str); 11] = [
+const VARIABLES: [(&str, &str, &str, &str); 12] = [
     ("--port", "MILLPOND_PORT", "70000", "0"),
     ("--bind", "MILLPOND_BIND", "nonsense", "127.0.0.1"),
     ("--workers", "MILLPOND_WORKERS", "0", "1"),
@@ -317,6 +319,7 @@ const VARIABLES: [(&str, &str, &str, &str); 11] = [
     ("--drain-timeout", "MILLPOND_DRAIN_TIMEOUT", "soon", "1s"),
     ("--access-log", "MILLPOND_ACCESS_LOG", "nope", "off"),
     ("--socket-mode", "MILLPOND_SOCKET_MODE", "999", "0660"),
+    ("--drain-delay", "MILLPOND_DRAIN_DELAY", "later", "0s"),
     ("--header", "MILLPOND_HEADER", "Content-Length: 1", "X-Duck: quack"),
 ];
 
@@ -380,7 +383,7 @@ fn help(args: &[&str]) {
     let ended = run(with(args));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let flags = ["--hidden", "--follow-symlinks", "--no-sandbox", "--verbose", "--quiet", "--help", "--version"];
-    let flags = flags.into_iter().chain(["--open", "--qr"]);
+    let flags = flags.into_iter().chain(["--open", "--qr", "--health"]);
     for name in VARIABLES.iter().map(|(option, ..)| *option).chain(flags) {
         assert!(ended.stdout.contains(name), "no {name} in {}", ended.stdout);
     }

@@ -45,6 +45,7 @@ mod cli;
 mod unix;
 mod activation;
 mod announcing;
+mod leaving;
 mod process;
 mod tools;
 mod library;

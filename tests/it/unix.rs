@@ -1,7 +1,7 @@
 //! Clients that come by a Unix socket: served, logged, waited for and drained as all others; and whose place a server may
 //! take, and whose not.
 //!
-//! *Invariants:* rows C19 and S16 to S18 of threats.md.
+//! *Invariants:* rows C19 and S18 to S20 of threats.md.
 
 use std::fs;
 use std::io::{Read, Write};

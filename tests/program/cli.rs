@@ -13,7 +13,7 @@ use millpond::cli::address::Bind;
 use millpond::cli::listening::Ports;
 use millpond::cli::manual::Manual;
 use millpond::cli::socket_mode::SocketMode;
-use millpond::cli::span::SpanError;
+use millpond::cli::span::{SpanError, SpanOrZero};
 use millpond::cli::{AccessLog, Arguments, address, span};
 use millpond::config::Limits;
 
@@ -50,14 +50,14 @@ fn without_options_everything_has_its_default() {
 fn every_option_reaches_its_field() {
     let line = "site -p 0 -b :: -b [::1],192.0.2.1,unix:/run/a.sock -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
                 --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
-                --no-sandbox -v --socket-mode 0660 --open --qr";
+                --no-sandbox -v --socket-mode 0660 --open --qr --health --drain-delay 5s";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(arguments.listening.ports(), Ports::Only(0));
     let addresses = ["[::]:7", "[::1]:7", "192.0.2.1:7"].map(|address| address.parse::<SocketAddr>().unwrap());
     assert_eq!(arguments.listening.addresses(7), addresses);
     assert_eq!(arguments.listening.paths().collect::<Vec<_>>(), [Path::new("/run/a.sock")]);
     assert_eq!(arguments.listening.socket_mode, Some(SocketMode(0o660)));
-    assert_eq!((arguments.listening.open, arguments.listening.qr), (true, true));
+    assert_eq!((arguments.listening.open, arguments.listening.qr, arguments.proxied.health), (true, true, true));
     let limits = Limits {
         workers: 3,
         connections_max: 7,
@@ -65,6 +65,7 @@ fn every_option_reaches_its_field() {
         idle_timeout: Duration::from_secs(2),
         stall_timeout: Duration::from_secs(180),
         drain_timeout: Duration::from_secs(24),
+        drain_delay: Duration::from_secs(5),
     };
     assert_eq!(arguments.limits(), limits);
     assert_eq!(arguments.access_log, AccessLog::Combined);
@@ -174,6 +175,14 @@ fn a_socket_mode_is_octal_permissions() {
         let error = text.parse::<SocketMode>().expect_err(text).to_string();
         assert_eq!(error, format!("`{text}` is not a mode: write 0600, 0660 or 0666"));
     }
+}
+
+#[test]
+fn a_delay_may_be_none_where_a_time_may_not() {
+    assert_eq!("0s".parse(), Ok(SpanOrZero(Duration::ZERO)));
+    assert_eq!("5s".parse(), Ok(SpanOrZero(Duration::from_secs(5))));
+    assert_eq!("0".parse::<SpanOrZero>(), Err(SpanError::NoUnit { text: "0".to_owned() }));
+    assert_eq!(SpanOrZero(Duration::ZERO).to_string(), "0s");
 }
 
 #[test]

@@ -128,10 +128,10 @@ pub struct Arguments {
     #[command(flatten)]
     pub proxied: Proxied,
 
-    /// Line per response, on stdout: off, common or combined
+    /// Line per response: off, common, combined or json
     ///
-    /// common has address, time, request line, status and bytes; combined has referer and user agent too. Queries are
-    /// left out, for secrets live there.
+    /// On standard output. common has address, time, request line, status and bytes; combined has referer and user agent
+    /// too; json is an object of all that, and the time it took. Queries are left out, for secrets live there.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AccessLog::Common, hide_possible_values = true)]
     #[arg(help_heading = OUTPUT, env = "MILLPOND_ACCESS_LOG", hide_env = true)]
     pub access_log: AccessLog,
@@ -182,6 +182,7 @@ pub enum AccessLog {
     Off,
     Common,
     Combined,
+    Json,
 }
 
 impl AccessLog {
@@ -191,6 +192,7 @@ impl AccessLog {
             AccessLog::Off => None,
             AccessLog::Common => Some(Format::Common),
             AccessLog::Combined => Some(Format::Combined),
+            AccessLog::Json => Some(Format::Json),
         }
     }
 }

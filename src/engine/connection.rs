@@ -288,7 +288,7 @@ impl<S: Stream> Connection<S> {
         };
         let option = then.said_to(request.version);
         let method = request.method;
-        let record = service.record(self.peer, desk.wall, request_head, Some(request.fields));
+        let record = service.record(self.peer, desk, request_head, Some(request.fields));
         if !behind.is_empty() {
             self.head_since = desk.now;
         }
@@ -309,7 +309,7 @@ impl<S: Stream> Connection<S> {
     /// content whatever the status (RFC 9110 §9.3.2).
     fn refuse<H: Handler>(&self, response: Response, desk: &mut Desk, service: &Service<H>) -> Exchange {
         let unread = desk.seat.input.unread();
-        let record = service.record(self.peer, desk.wall, unread, None);
+        let record = service.record(self.peer, desk, unread, None);
         let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
         let method = if request_line::of(unread).starts_with(b"HEAD ") { Method::Head } else { Method::Get };
         Exchange::prepare(response, method, ending, desk, service).expect("an error is answered from memory")

@@ -4,7 +4,7 @@
 //! the client can hold it up; and its line in the access log is written once, when it ends, however it ends.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::desk::Desk;
 use super::health::Standing;
@@ -100,8 +100,9 @@ impl<H> Service<H> {
 
     /// The line of the access log for a response to `head`, as far as it is known before its end; without fields where
     /// no head could be read.
-    pub fn record(&self, peer: Peer, now: SystemTime, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
-        self.access_log.as_ref().map(|log| log.begin(&Entry::new(peer.ip(), now, request_line::of(head), fields)))
+    pub fn record(&self, peer: Peer, desk: &Desk, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
+        let log = self.access_log.as_ref()?;
+        Some(log.begin(&Entry::new(peer.ip(), desk.wall, request_line::of(head), fields), desk.now))
     }
 
     /// Writes the line, now that it is known how much of the response went out.

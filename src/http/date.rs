@@ -69,3 +69,28 @@ pub fn render_common_log(time: SystemTime) -> [u8; 26] {
     text[12..20].copy_from_slice(&date[17..25]);
     text
 }
+
+/// Writes a time as RFC 3339 has it, in milliseconds: `1994-11-06T08:49:37.000Z`. Clamps as [`render`] does.
+pub fn render_rfc3339(time: SystemTime) -> [u8; 24] {
+    const MONTHS: [&[u8; 3]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    let date = render(time);
+    let month = MONTHS.iter().position(|month| **month == date[8..11]).unwrap_or(0) + 1;
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let [tens, ones] = two_digits(month);
+    let milliseconds = usize::try_from(since.subsec_millis()).unwrap_or(0);
+    let mut text = *b"yyyy-mm-ddThh:mm:ss.mmmZ";
+    text[0..4].copy_from_slice(&date[12..16]);
+    text[5..7].copy_from_slice(&[tens, ones]);
+    text[8..10].copy_from_slice(&date[5..7]);
+    text[11..19].copy_from_slice(&date[17..25]);
+    text[20] = two_digits(milliseconds / 100)[1];
+    text[21..23].copy_from_slice(&two_digits(milliseconds));
+    text
+}
+
+/// The last two digits of a number.
+fn two_digits(number: usize) -> [u8; 2] {
+    const DIGITS: &[u8; 10] = b"0123456789";
+    [DIGITS[number / 10 % 10], DIGITS[number % 10]]
+}

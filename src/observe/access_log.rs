@@ -16,8 +16,9 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use super::json_line;
 use super::log_queue::{Closed, LogQueue};
 use super::peer;
 use crate::http::date;
@@ -31,6 +32,8 @@ pub enum Format {
     Common,
     /// The same, then referer and user agent.
     Combined,
+    /// What combined has, and the time it took, as an object ([`json_line`]).
+    Json,
 }
 
 /// The log of one server: a format, and the queue that the lines go into.
@@ -46,6 +49,18 @@ pub struct Record {
     line: Vec<u8>,
     /// Where the outcome goes.
     outcome_at: usize,
+    /// When a worker took the request up, received whole.
+    begun: Instant,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    pub status: Status,
+    /// Bytes of content that have been sent.
+    pub content_bytes: u64,
+    /// From when a worker took the request up to the end of the response.
+    pub took: Duration,
 }
 
 impl AccessLog {
@@ -54,19 +69,28 @@ impl AccessLog {
     }
 
     /// Renders what is known of a line when the response begins.
-    pub fn begin(&self, entry: &Entry<'_>) -> Record {
+    pub fn begin(&self, entry: &Entry<'_>, begun: Instant) -> Record {
         let mut line = Vec::with_capacity(LINE_BYTES_USUAL);
-        entry.render_before(&mut line);
+        match self.format {
+            Format::Common | Format::Combined => entry.render_before(&mut line),
+            Format::Json => json_line::render_before(entry, &mut line),
+        }
         let outcome_at = line.len();
         entry.render_after(self.format, &mut line);
-        Record { line, outcome_at }
+        Record { line, outcome_at, begun }
     }
 
-    /// Queues the line, now that it is known how many bytes of content have been sent.
+    /// Queues the line, now that it is known how many bytes of content have been sent. The clock is read only for a
+    /// format that tells the time it took.
     pub fn finish(&self, record: Record, status: Status, content_bytes: u64) {
-        let Record { mut line, outcome_at } = record;
+        let Record { mut line, outcome_at, begun } = record;
         let after = line.split_off(outcome_at);
-        render_outcome(status.code(), content_bytes, &mut line);
+        match self.format {
+            Format::Common | Format::Combined => render_outcome(status.code(), content_bytes, &mut line),
+            Format::Json => {
+                json_line::render_outcome(&Outcome { status, content_bytes, took: begun.elapsed() }, &mut line)
+            }
+        }
         line.extend_from_slice(&after);
         self.queue.push(&line);
     }
@@ -126,15 +150,15 @@ impl Entry<'_> {
         out.extend_from_slice(b" - - [");
         out.extend_from_slice(&date::render_common_log(self.received));
         out.extend_from_slice(b"] ");
-        let RequestLine { head, version } = without_query(self.request_line);
-        let [head, host_and_path] = without_userinfo(head);
-        render_quoted(&[head, host_and_path, version], out);
+        render_quoted(&shown_request_line(self.request_line), out);
         out.push(b' ');
     }
 
     /// Appends the line from the outcome to its end: a line end, or ` "referer" "agent"` and a line end.
     pub fn render_after(&self, format: Format, out: &mut Vec<u8>) {
         match format {
+            // Its end belongs to the outcome.
+            Format::Json => return,
             Format::Common => {}
             Format::Combined => {
                 out.push(b' ');
@@ -149,7 +173,7 @@ impl Entry<'_> {
 
 /// Appends an address, or what stands for a client of a Unix socket. An IPv4 client of a socket for both families is shown
 /// as what it is, so that one address has one spelling.
-fn render_client(client: Option<IpAddr>, out: &mut Vec<u8>) {
+pub(super) fn render_client(client: Option<IpAddr>, out: &mut Vec<u8>) {
     match client {
         Some(address) => write!(out, "{}", address.to_canonical()).expect("a Vec takes every byte"),
         None => out.extend_from_slice(peer::UNIX.as_bytes()),
@@ -163,6 +187,13 @@ pub fn render_outcome(status: u16, content_bytes: u64, out: &mut Vec<u8>) {
         _ => write!(out, "{status} {content_bytes}"),
     }
     .expect("a Vec takes every byte");
+}
+
+/// The pieces of a request line that are no secret.
+pub(super) fn shown_request_line(line: &[u8]) -> [&[u8]; 3] {
+    let RequestLine { head, version } = without_query(line);
+    let [head, host_and_path] = without_userinfo(head);
+    [head, host_and_path, version]
 }
 
 /// A request line that has lost its query.
@@ -198,7 +229,7 @@ fn without_userinfo(head: &[u8]) -> [&[u8]; 2] {
 }
 
 /// Leaves out a referer's query and fragment: a page of ours names its own query as the referer of all it loads.
-fn without_secrets(referer: &[u8]) -> &[u8] {
+pub(super) fn without_secrets(referer: &[u8]) -> &[u8] {
     referer.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
 }
 
@@ -229,6 +260,6 @@ fn escape(mut bytes: &[u8], out: &mut Vec<u8>) {
 
 /// Printable ASCII, the two that quoting itself needs excepted. From 0x80 up there are C1 control characters, in UTF-8
 /// and in older encodings, that terminals obey.
-fn is_harmless(byte: u8) -> bool {
+pub(super) fn is_harmless(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }

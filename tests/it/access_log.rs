@@ -103,6 +103,35 @@ fn combined(fields: &str, expected: &str) {
 }
 
 #[test]
+fn a_line_of_json_says_what_a_combined_one_does_and_how_long_it_took() {
+    let site = site();
+    let server = Server::start(site.root(), &["--access-log", "json"]);
+    let mut client = Client::connect(&server);
+    client.ask(get("/hello.txt?secret", "Referer: http://a.test/\r\nUser-Agent: du\"ck\r\n"));
+    client.send(b"nonsense\r\n\r\n");
+    client.response("GET");
+    drop(client);
+    let lines = lines_to_end(server);
+    let [hello, nonsense] = lines.as_slice() else { panic!("{lines:?}") };
+    let (hello, nonsense): (serde_json::Value, serde_json::Value) =
+        (serde_json::from_str(hello).expect("JSON"), serde_json::from_str(nonsense).expect("JSON"));
+    for (name, value) in [
+        ("client", serde_json::json!("127.0.0.1")),
+        ("request", "GET /hello.txt HTTP/1.1".into()),
+        ("status", 200.into()),
+        ("bytes", 13.into()),
+        ("referer", "http://a.test/".into()),
+        ("user_agent", "du\"ck".into()),
+    ] {
+        assert_eq!(hello[name], value, "{name}");
+    }
+    assert!(hello["seconds"].as_f64().is_some_and(|seconds| (0.0..1.0).contains(&seconds)), "{hello}");
+    assert!(hello["time"].as_str().is_some_and(|time| time.len() == 24 && time.ends_with('Z')), "{hello}");
+    assert_eq!((&nonsense["status"], &nonsense["request"]), (&400.into(), &"nonsense".into()));
+    assert_eq!(nonsense["user_agent"], serde_json::Value::Null);
+}
+
+#[test]
 fn a_304_is_logged_without_bytes() {
     let site = site();
     site.settle();

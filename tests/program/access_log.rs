@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use millpond::observe::access_log::{COPIED_BYTES_MAX, Entry, Format, render_outcome};
+use millpond::http::status::Status;
+use millpond::observe::access_log::{COPIED_BYTES_MAX, Entry, Format, Outcome, render_outcome};
+use millpond::observe::json_line;
 use proptest::prelude::*;
 
 /// 1994-11-06 08:49:37 UTC, the date of the RFCs.
@@ -53,6 +55,49 @@ fn a_line_is_its_three_pieces_in_order() {
         render_outcome(200, 1234, &mut out);
         whole.render_after(format, &mut out);
         assert_eq!(String::from_utf8(out).expect("ASCII"), line);
+    }
+}
+
+/// A whole line of JSON, as it is and as whoever reads it has it.
+fn json(entry: &Entry<'_>) -> (String, serde_json::Value) {
+    let mut out = Vec::new();
+    json_line::render_before(entry, &mut out);
+    let took = Duration::from_micros(1_002_003);
+    json_line::render_outcome(&Outcome { status: Status::OK, content_bytes: 1234, took }, &mut out);
+    entry.render_after(Format::Json, &mut out);
+    let line = String::from_utf8(out).expect("ASCII");
+    let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+    (line, value)
+}
+
+#[test]
+fn a_line_of_json_is_one_object() {
+    let referer = Some(b"http://a/?secret".as_slice());
+    let whole = Entry { referer, user_agent: Some(b"curl \"8\""), ..entry(b"GET /a?secret HTTP/1.1") };
+    let line = r#"{"time":"1994-11-06T08:49:37.000Z","client":"127.0.0.1","request":"GET /a HTTP/1.1","referer":"http://a/","user_agent":"curl \"8\"","status":200,"bytes":1234,"seconds":1.002003}"#;
+    assert_eq!(json(&whole).0, format!("{line}\n"));
+    let bare = Entry { client: None, received: received() + Duration::from_millis(7), ..entry(b"") };
+    let line = r#"{"time":"1994-11-06T08:49:37.007Z","client":"unix:","request":"","referer":null,"user_agent":null,"status":200,"bytes":1234,"seconds":1.002003}"#;
+    assert_eq!(json(&bare).0, format!("{line}\n"));
+}
+
+#[test]
+fn every_byte_from_outside_is_the_character_of_its_number_in_json() {
+    for byte in 0..=255_u8 {
+        let agent = [b'a', byte, b'b'];
+        let (line, value) = json(&Entry { user_agent: Some(&agent), ..entry(b"") });
+        assert_eq!(value["user_agent"].as_str(), Some(format!("a{}b", char::from(byte)).as_str()), "{byte:#04x}");
+        let (end, text) = line.as_bytes().split_last().expect("a line");
+        assert!(*end == b'\n' && text.iter().all(|byte| (b' '..=b'~').contains(byte)), "{line:?}");
+    }
+}
+
+#[test]
+fn what_is_copied_into_json_is_bounded() {
+    let long = vec![b'a'; COPIED_BYTES_MAX + 1];
+    let (_, value) = json(&Entry { referer: Some(&long), user_agent: Some(&long), ..entry(&long) });
+    for name in ["request", "referer", "user_agent"] {
+        assert_eq!(value[name].as_str().map(str::len), Some(COPIED_BYTES_MAX), "{name}");
     }
 }
 
@@ -210,6 +255,18 @@ fn unescape(shown: &str) -> Vec<u8> {
 }
 
 proptest! {
+    #[test]
+    fn no_input_breaks_a_line_of_json(
+        line in proptest::collection::vec(any::<u8>(), 0..200),
+        referer in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200)),
+        agent in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200)),
+    ) {
+        let (line, value) = json(&Entry { referer: referer.as_deref(), user_agent: agent.as_deref(), ..entry(&line) });
+        prop_assert_eq!(line.matches('\n').count(), 1);
+        let shown = value["user_agent"].as_str().map(|text| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect());
+        prop_assert_eq!(shown, agent);
+    }
+
     #[test]
     fn no_input_puts_a_control_byte_or_a_second_line_into_the_log(
         line in proptest::collection::vec(any::<u8>(), 0..200),

@@ -32,6 +32,7 @@ use millpond::listeners::{self, StartedBy};
 use millpond::notify::{self, Manager};
 use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
+use millpond::observe::proxies::Proxies;
 use millpond::sandbox::{self, Reading, Sandbox};
 use millpond::server::{DrainHandle, Server, Stage};
 use millpond::site::options::{Hidden, Options};
@@ -188,7 +189,8 @@ fn start_access_log(arguments: &Arguments) -> Result<Option<AccessLog>, String> 
     let queue = unbuffered(io::stdout())
         .and_then(|stdout| LogQueue::start("access-log", stdout, config::LOG_BYTES_MAX))
         .map_err(|cause| format!("can't start the access log: {cause}"))?;
-    Ok(Some(AccessLog::new(format, queue)))
+    let proxies = Proxies::new(arguments.proxied.trusted_proxy.clone());
+    Ok(Some(AccessLog::new(format, queue).with_proxies(proxies)))
 }
 
 /// The first line: what to open in a browser.

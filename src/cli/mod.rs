@@ -27,6 +27,7 @@ pub mod address;
 pub mod manual;
 pub mod socket_mode;
 pub mod listening;
+pub mod proxy;
 pub mod proxied;
 mod texts;
 

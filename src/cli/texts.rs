@@ -7,7 +7,7 @@ Examples:
   millpond                             serve ./public, or this directory
   millpond ~/site -p 3000              another directory, another port
   millpond -b 0.0.0.0 -b :: --qr       for the whole network, and a telephone
-  millpond -b unix:/run/web/s.sock --socket-mode 0660
+  millpond -b unix:/run/web/s.sock --socket-mode 0660 --trusted-proxy unix:
   millpond -p 0 --access-log off -q    for a script: prints the address, then nothing
   millpond --header 'Cache-Control: no-store' --header 'Cross-Origin-Opener-Policy: same-origin'
   MILLPOND_PORT=80 millpond /srv/www   in a container

@@ -102,7 +102,8 @@ impl<H> Service<H> {
     /// no head could be read.
     pub fn record(&self, peer: Peer, desk: &Desk, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
         let log = self.access_log.as_ref()?;
-        Some(log.begin(&Entry::new(peer.ip(), desk.wall, request_line::of(head), fields), desk.now))
+        let client = log.client(peer, fields.as_ref());
+        Some(log.begin(&Entry::new(client, desk.wall, request_line::of(head), fields), desk.now))
     }
 
     /// Writes the line, now that it is known how much of the response went out.

@@ -4,9 +4,9 @@
 //! that nobody in this wing looks into. That is what lets every rule be tried by a table.
 //!
 //! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it
-//! ends, [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), what the
-//! client already has or wants of it is decided ([`precondition`], [`range`]), and a message goes out ([`field_line`],
-//! [`field_block`], [`multipart`], [`response`]).
+//! ends, [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), who asks by
+//! way of proxies is told ([`forwarded`]), what the client already has or wants of it is decided ([`precondition`],
+//! [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`], [`response`]).
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 
@@ -25,6 +25,7 @@ pub mod request;
 pub mod date;
 pub mod validator;
 pub mod media_type;
+pub mod forwarded;
 pub mod precondition;
 pub mod range;
 pub mod field_line;

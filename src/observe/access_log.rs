@@ -20,7 +20,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::json_line;
 use super::log_queue::{Closed, LogQueue};
-use super::peer;
+use super::peer::{self, Peer};
+use super::proxies::Proxies;
 use crate::http::date;
 use crate::http::field::Fields;
 use crate::http::status::Status;
@@ -41,6 +42,7 @@ pub enum Format {
 pub struct AccessLog {
     format: Format,
     queue: LogQueue,
+    proxies: Proxies,
 }
 
 /// A line whose outcome is not known yet. It goes with the response.
@@ -65,7 +67,19 @@ pub struct Outcome {
 
 impl AccessLog {
     pub fn new(format: Format, queue: LogQueue) -> AccessLog {
-        AccessLog { format, queue }
+        AccessLog { format, queue, proxies: Proxies::default() }
+    }
+
+    /// The same, with proxies whose word is taken for whom they speak.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> AccessLog {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Whom a line is to name: a peer, or whom it speaks for.
+    pub fn client(&self, peer: Peer, fields: Option<&Fields<'_>>) -> Option<IpAddr> {
+        self.proxies.client(peer, fields)
     }
 
     /// Renders what is known of a line when the response begins.

@@ -1,13 +1,14 @@
 //! What the server tells about itself: one line per response, and diagnostics, neither of which may slow it down.
 //!
-//! Reading order: who is written about ([`peer`]), what a line of the access log says ([`access_log`] and
-//! [`json_line`], pure), and how lines of any kind get out ([`log_queue`]: bytes in a bounded buffer, and one thread
-//! that writes them).
+//! Reading order: who is written about ([`peer`], and whom [`proxies`] speak for), what a line of the access log says
+//! ([`access_log`] and [`json_line`], pure), and how lines of any kind get out ([`log_queue`]: bytes in a bounded
+//! buffer, and one thread that writes them).
 //!
 //! *Architecture invariant:* nothing here is ever waited for by a worker. What does not fit is dropped whole, counted,
 //! and said; the server goes on.
 
 pub mod peer;
+pub mod proxies;
 pub mod access_log;
 pub mod json_line;
 pub mod log_queue;

@@ -131,6 +131,30 @@ fn a_line_of_json_says_what_a_combined_one_does_and_how_long_it_took() {
     assert_eq!(nonsense["user_agent"], serde_json::Value::Null);
 }
 
+// ------------------------------------------------------------------------------------------------------------- proxies
+
+rows!(proxied:
+    a_trusted_proxy_names_its_client(&["--trusted-proxy", "127.0.0.0/8"], "X-Forwarded-For: 6.6.6.6, 192.0.2.1", "192.0.2.1"),
+    a_trusted_proxy_names_it_by_the_standard(&["--trusted-proxy", "127.0.0.1"], "Forwarded: for=192.0.2.1", "192.0.2.1"),
+    behind_several_it_is_the_last_that_is_none(
+        &["--trusted-proxy", "127.0.0.1,10.0.0.0/8"], "X-Forwarded-For: 192.0.2.1, 10.0.0.3", "192.0.2.1",
+    ),
+    what_a_proxy_garbles_is_not_believed(&["--trusted-proxy", "127.0.0.1"], "X-Forwarded-For: 192.0.2.1, -", "127.0.0.1"),
+    two_fields_that_disagree_are_not_believed(
+        &["--trusted-proxy", "127.0.0.1"], "Forwarded: for=6.6.6.6\r\nX-Forwarded-For: 192.0.2.1", "127.0.0.1",
+    ),
+    nobody_else_is_believed(&["--trusted-proxy", "10.0.0.0/8"], "X-Forwarded-For: 6.6.6.6", "127.0.0.1"),
+    without_the_option_nobody_is(&[], "Forwarded: for=6.6.6.6", "127.0.0.1"),
+);
+
+fn proxied(args: &[&str], field: &str, named: &str) {
+    let site = site();
+    let server = Server::start(site.root(), args);
+    Client::connect(&server).ask(get("/hello.txt", &format!("{field}\r\n")));
+    let lines: Vec<String> = lines_to_end(server).iter().map(|line| without_date(line)).collect();
+    assert_eq!(lines, [format!(r#"{named} - - [date] "GET /hello.txt HTTP/1.1" 200 13"#)]);
+}
+
 #[test]
 fn a_304_is_logged_without_bytes() {
     let site = site();

@@ -250,6 +250,8 @@ rows!(wrong:
     a_socket_mode_with_more_than_permissions(&["--socket-mode", "1777"], "--socket-mode"),
     a_bind_without_a_path(&["--bind", "unix:"], "--bind"),
     a_drain_delay_without_a_unit(&["--drain-delay", "5"], "--drain-delay"),
+    a_trusted_proxy_by_name(&["--trusted-proxy", "localhost"], "--trusted-proxy"),
+    a_trusted_proxy_with_a_prefix_too_long(&["--trusted-proxy", "10.0.0.0/33"], "--trusted-proxy"),
     a_drain_timeout_in_words(&["--drain-timeout", "soon"], "--drain-timeout"),
     a_bind_that_is_no_address(&["--bind", "nonsense"], "--bind"),
     a_bind_of_half_an_address(&["--bind", "127.0.0"], "--bind"),
@@ -290,7 +292,7 @@ rows!(right:
         "--stall-timeout", "1m", "--drain-timeout", "1s", "--access-log", "combined", "--hidden", "--follow-symlinks",
         "--no-sandbox", "--header", "X-Duck: quack",
     ]),
-    what_stands_before_it(&["--drain-delay", "0s", "--health"]),
+    what_stands_before_it(&["--drain-delay", "0s", "--health", "--trusted-proxy", "10.0.0.0/8,unix:,::1"]),
     all_the_short_options(&["-p", "0", "-b", "127.0.0.1", "-w", "3", "-v"]),
 );
 
@@ -308,7 +310,7 @@ fn right(args: &[&str]) {
 // ----------------------------------------------------------------------------------------------------- the environment
 
 /// Every option that takes a value: its variable, a value that it refuses, and one that it takes.
-const VARIABLES: [(&str, &str, &str, &str); 12] = [
+const VARIABLES: [(&str, &str, &str, &str); 13] = [
     ("--port", "MILLPOND_PORT", "70000", "0"),
     ("--bind", "MILLPOND_BIND", "nonsense", "127.0.0.1"),
     ("--workers", "MILLPOND_WORKERS", "0", "1"),
@@ -320,6 +322,7 @@ const VARIABLES: [(&str, &str, &str, &str); 12] = [
     ("--access-log", "MILLPOND_ACCESS_LOG", "nope", "off"),
     ("--socket-mode", "MILLPOND_SOCKET_MODE", "999", "0660"),
     ("--drain-delay", "MILLPOND_DRAIN_DELAY", "later", "0s"),
+    ("--trusted-proxy", "MILLPOND_TRUSTED_PROXY", "somebody", "10.0.0.0/8"),
     ("--header", "MILLPOND_HEADER", "Content-Length: 1", "X-Duck: quack"),
 ];
 

@@ -14,8 +14,9 @@ use millpond::cli::listening::Ports;
 use millpond::cli::manual::Manual;
 use millpond::cli::socket_mode::SocketMode;
 use millpond::cli::span::{SpanError, SpanOrZero};
-use millpond::cli::{AccessLog, Arguments, address, span};
+use millpond::cli::{AccessLog, Arguments, address, proxy, span};
 use millpond::config::Limits;
+use millpond::observe::proxies::{Network, Proxy};
 
 fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
     Arguments::try_parse_from([&["millpond"], arguments].concat())
@@ -50,7 +51,8 @@ fn without_options_everything_has_its_default() {
 fn every_option_reaches_its_field() {
     let line = "site -p 0 -b :: -b [::1],192.0.2.1,unix:/run/a.sock -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
                 --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
-                --no-sandbox -v --socket-mode 0660 --open --qr --health --drain-delay 5s";
+                --no-sandbox -v --socket-mode 0660 --open --qr --health --drain-delay 5s \
+                --trusted-proxy 10.0.0.0/8,unix: --trusted-proxy ::1";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(arguments.listening.ports(), Ports::Only(0));
     let addresses = ["[::]:7", "[::1]:7", "192.0.2.1:7"].map(|address| address.parse::<SocketAddr>().unwrap());
@@ -68,6 +70,8 @@ fn every_option_reaches_its_field() {
         drain_delay: Duration::from_secs(5),
     };
     assert_eq!(arguments.limits(), limits);
+    let network = |address: &str, bits| Network::new(address.parse().unwrap(), bits).map(Proxy::Network).unwrap();
+    assert_eq!(arguments.proxied.trusted_proxy, [network("10.0.0.0", 8), Proxy::Unix, network("::1", 128)]);
     assert_eq!(arguments.access_log, AccessLog::Combined);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (true, true, true));
     assert_eq!(arguments.directory(|_| panic!("DIR decides")), Path::new("site"));
@@ -164,6 +168,34 @@ fn an_address_may_be_a_path_that_fits_a_socket() {
     {
         assert_eq!(address::parse(text).map_err(|error| error.to_string()), Err(message.to_owned()), "{text:?}");
     }
+}
+
+#[test]
+fn a_trusted_proxy_is_an_address_a_network_or_unix() {
+    let network = |address: &str, bits| Network::new(address.parse().unwrap(), bits).map(Proxy::Network).unwrap();
+    for (text, expected) in [
+        ("10.1.2.3", network("10.1.2.3", 32)),
+        ("10.1.2.3/32", network("10.1.2.3", 32)),
+        ("10.0.0.0/8", network("10.0.0.0", 8)),
+        ("0.0.0.0/0", network("0.0.0.0", 0)),
+        ("2001:db8::/32", network("2001:db8::", 32)),
+        ("::ffff:10.1.2.3", network("10.1.2.3", 32)),
+        ("unix:", Proxy::Unix),
+    ] {
+        assert_eq!(proxy::parse(text), Ok(expected), "{text:?}");
+    }
+    let no_network =
+        |text| format!("`{text}` is no address and no network: write 10.0.0.1, 10.0.0.0/8, 2001:db8::/32 or unix:");
+    for text in
+        ["", "proxy", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/+8", "10.0.0/8", "10.0.0.0:80", "unix:/a", "*"]
+    {
+        assert_eq!(proxy::parse(text).map_err(|error| error.to_string()), Err(no_network(text)), "{text:?}");
+    }
+    let error = proxy::parse("10.0.0.1/8").expect_err("bits behind").to_string();
+    assert_eq!(
+        error,
+        "`10.0.0.1/8` has bits set behind its prefix: write 10.0.0.0/8 for a network, or an address alone"
+    );
 }
 
 #[test]

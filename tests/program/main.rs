@@ -3,6 +3,7 @@
 mod cli;
 mod announce;
 mod access_log;
+mod proxies;
 mod log_queue;
 mod tidy;
 mod threats;

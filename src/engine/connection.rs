@@ -266,10 +266,10 @@ impl<S: Stream> Connection<S> {
             Err(bad) => return self.refuse_head(bad, desk, service),
         };
         let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
-        let at_hand = match (service.health_of(&request), desk.patience) {
-            (Some(response), _) => Some(response),
-            (None, Patience::ForDisk) if !self.waited => None,
-            (None, Patience::ForDisk | Patience::None) => service.handler.respond_from_memory(&request, &context),
+        let at_hand = match desk.patience {
+            _ if service.health.is_asked_for(&request) => Some(service.health_of(request.method)),
+            Patience::ForDisk if !self.waited => None,
+            Patience::ForDisk | Patience::None => service.handler.respond_from_memory(&request, &context),
         };
         self.waited = at_hand.is_none() && (self.waited || desk.patience == Patience::None);
         let response = match (at_hand, desk.patience) {

@@ -7,13 +7,12 @@ use std::io;
 use std::time::Duration;
 
 use super::desk::Desk;
-use super::health::Standing;
+use super::health::{self, Standing};
 use super::transfer::Transfer;
 use super::{Handler, Response, Service};
 use crate::config;
 use crate::http::field::Fields;
 use crate::http::method::{Method, Version};
-use crate::http::request::RequestHead;
 use crate::http::request_line;
 use crate::http::response::{ConnectionOption, Content, Stamp};
 use crate::http::status::Status;
@@ -93,9 +92,9 @@ impl Exchange {
 
 impl<H> Service<H> {
     /// The answer to whoever asks whether clients should be sent here.
-    pub fn health_of(&self, request: &RequestHead<'_>) -> Option<Response> {
+    pub fn health_of(&self, method: Method) -> Response {
         let standing = if self.drain.is_made() { Standing::Leaving } else { Standing::Serving };
-        self.health.respond(request, standing)
+        health::respond(method, standing)
     }
 
     /// The line of the access log for a response to `head`, as far as it is known before its end; without fields where

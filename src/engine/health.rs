@@ -27,23 +27,25 @@ pub enum Standing {
 }
 
 impl Health {
-    /// The answer, if that is what is asked for.
-    pub fn respond(self, request: &RequestHead<'_>, standing: Standing) -> Option<Response> {
+    /// Whether that is what is asked for, and told.
+    #[inline]
+    pub fn is_asked_for(self, request: &RequestHead<'_>) -> bool {
         match self {
-            Health::Untold => None,
-            Health::Told => is_asked_for(&request.target).then(|| answer(request.method, standing)),
+            Health::Untold => false,
+            Health::Told => is_path(&request.target),
         }
     }
 }
 
-fn is_asked_for(target: &RequestTarget<'_>) -> bool {
+fn is_path(target: &RequestTarget<'_>) -> bool {
     match target {
         RequestTarget::Resource { path, .. } => path.relative() == Some(PATH),
         RequestTarget::Asterisk | RequestTarget::Authority => false,
     }
 }
 
-fn answer(method: Method, standing: Standing) -> Response {
+/// The answer.
+pub fn respond(method: Method, standing: Standing) -> Response {
     let response = match (method, standing) {
         (Method::Get | Method::Head, Standing::Serving) => Response::text(Status::OK, "ok"),
         (Method::Get | Method::Head, Standing::Leaving) => Response::text(Status::SERVICE_UNAVAILABLE, "draining"),

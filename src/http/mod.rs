@@ -5,7 +5,7 @@
 //!
 //! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it ends,
 //! [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), what the client already has or wants of
-//! it is decided ([`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
+//! it is decided ([`negotiation`], [`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
 //! [`response`]).
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
@@ -24,6 +24,7 @@ pub mod request;
 pub mod date;
 pub mod validator;
 pub mod media_type;
+pub mod negotiation;
 pub mod precondition;
 pub mod range;
 pub mod field_line;

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`options`] is what the operator chooses; [`stamp`] is what tells one version of a file from the next, [`file_system`] where that can be relied
 //! on; [`root`] opens a path beneath the directory and nothing outside it; [`representation`] is a file as HTTP sees it;
-//! [`cache`] keeps those that are asked for; [`respond`] is the server's whole behaviour on one page.
+//! [`cache`] keeps those that are asked for, by what was seen at which [`moment`]; [`store`] has both, what is kept and what
+//! is opened; [`variants`] are files that were compressed beforehand; [`respond`] is the server's whole behaviour on one page.
 //!
 //! *Architecture invariant:* this wing knows nothing of connections, threads or epoll. It gets the time as an argument
 //! and gives a value back; who sends that, and how, is not known here.
@@ -12,5 +13,8 @@ pub mod stamp;
 pub mod file_system;
 pub mod root;
 pub mod representation;
+pub mod moment;
 pub mod cache;
+pub mod store;
+pub mod variants;
 pub mod respond;

@@ -7,8 +7,9 @@
 //! 2. the path: does it name anything, and may its names be served at all (hidden ones are not);
 //! 3. the file: kept and current, or opened beneath the root; a directory is its `index.html`, or a redirect to where
 //!    that is;
-//! 4. the preconditions: 304 or 412 if one of them says so (RFC 9110 §13.2.2);
-//! 5. the ranges: 206, 416, or the whole (RFC 9110 §14.2).
+//! 4. the form: the file itself, or a variant of it in a content coding that the client likes better (RFC 9110 §12.5.3);
+//! 5. the preconditions: 304 or 412 if one of them says so (RFC 9110 §13.2.2);
+//! 6. the ranges: 206, 416, or the whole (RFC 9110 §14.2).
 //!
 //! [`Site::respond_from_memory`] takes the same steps without waiting for a disk, or gives up.
 //!
@@ -23,10 +24,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::cache::{self, Cache, Kept};
+use super::cache::{Cache, Kept, Key, Version};
 use super::options::{Hidden, Options};
-use super::representation::{Representation, Source};
-use super::root::{Absent, Found, Patience, Root};
+use super::representation::Representation;
+use super::root::{Absent, Patience};
+use super::store::{Name, Occasion, Sought, Store};
+use super::variants;
 use crate::http::method::Method;
 use crate::http::multipart::Multipart;
 use crate::http::precondition::{self, Verdict};
@@ -47,30 +50,25 @@ const INDEX: &[u8] = b"index.html";
 /// A directory, and how it is to be served.
 #[derive(Debug)]
 pub struct Site {
-    root: Root,
+    store: Store,
     options: Options,
-    cache: Cache,
 }
 
 impl Site {
     /// Opens the directory to serve. The clock is read this once: it is what the cache counts from.
     ///
     /// # Errors
-    /// As [`Root::open`].
+    /// As [`Root::open`](super::root::Root::open).
     pub fn open(directory: &Path, options: Options) -> io::Result<Site> {
-        Ok(Site { root: Root::open(directory, options.links)?, options, cache: Cache::new(Instant::now()) })
+        let store = Store::open(directory, &options, Some(variants::VARY))?;
+        Ok(Site { store, options })
     }
 
     /// Answers a request, which had been received whole by `received`. May open a file, and so wait for a disk.
     pub fn respond(&self, request: &RequestHead<'_>, now: SystemTime, received: Instant) -> Response {
-        let wanted = match ask(request) {
-            Asked::Answered(response) => return response,
-            Asked::Wanted(wanted) => wanted,
-        };
-        match self.cache.current(&self.root, wanted.relative, received, Patience::Anything) {
-            Some(version) => represent(request, &version.representation, now),
-            None => self.open_and_represent(request, &wanted, now, received),
-        }
+        let at = Occasion { now, received, patience: Patience::Anything };
+        // With patience, what can't be told is for want of something.
+        self.answer(request, &at).unwrap_or_else(|| refuse(Absent::Unavailable))
     }
 
     /// The same, if it can be done without waiting. [`None`]: ask [`respond`](Site::respond).
@@ -80,63 +78,83 @@ impl Site {
         now: SystemTime,
         received: Instant,
     ) -> Option<Response> {
-        let wanted = match ask(request) {
-            Asked::Answered(response) => return Some(response),
-            Asked::Wanted(wanted) => wanted,
-        };
-        let version = self.cache.current(&self.root, wanted.relative, received, Patience::Nothing)?;
-        Some(represent(request, &version.representation, now))
+        self.answer(request, &Occasion { now, received, patience: Patience::Nothing })
     }
 
     /// Lets go of files that nobody has asked for lately; to be called a few times a second while anything is kept.
     pub fn tidy(&self, now: Instant) -> Kept {
-        self.cache.tidy(now)
+        self.store.cache.tidy(now)
     }
 
     /// What is kept, for who watches.
     pub fn cache(&self) -> &Cache {
-        &self.cache
+        &self.store.cache
     }
 
     /// The directory, to be allowed to whoever is allowed nothing else.
     pub fn directory(&self) -> BorrowedFd<'_> {
-        self.root.directory()
+        self.store.root.directory()
+    }
+
+    /// The steps. Inlined, as are those that every request takes: 1 % of its instructions.
+    #[inline(always)]
+    fn answer(&self, request: &RequestHead<'_>, at: &Occasion) -> Option<Response> {
+        let wanted = match self.ask(request) {
+            Asked::Answered(response) => return Some(response),
+            Asked::Nameless => return Some(not_found()),
+            Asked::Wanted(wanted) => wanted,
+        };
+        if let Some(version) = self.store.kept(wanted.key(), at) {
+            return self.present(request, wanted.relative, version, at);
+        }
+        match self.seek(&wanted, at) {
+            Sought::Found(version) => self.present(request, wanted.relative, version, at),
+            Sought::Directory if !wanted.path.is_directory() => Some(redirect_into(wanted.path, wanted.query)),
+            Sought::Directory | Sought::Absent(Absent::NotFound) => Some(not_found()),
+            Sought::Absent(absent) => Some(refuse(absent)),
+            Sought::Unclear => None,
+        }
+    }
+
+    /// Step 1, and of step 2 what needs no file: the method, and whether the path can name anything.
+    #[inline(always)]
+    fn ask<'r>(&self, request: &'r RequestHead<'r>) -> Asked<'r> {
+        match request.method {
+            Method::Get | Method::Head => {}
+            Method::Options => {
+                return Asked::Answered(Response::empty(Status::NO_CONTENT).field("Allow", ALLOW));
+            }
+            Method::Post | Method::Put | Method::Patch | Method::Delete | Method::Trace | Method::Connect => {
+                let response = Response::error(Status::METHOD_NOT_ALLOWED, "this server only reads");
+                return Asked::Answered(response.field("Allow", ALLOW));
+            }
+            Method::Unknown => {
+                let what = "no method of that name is known here";
+                return Asked::Answered(Response::error(Status::NOT_IMPLEMENTED, what));
+            }
+        }
+        match &request.target {
+            RequestTarget::Resource { path, query } => match path.relative() {
+                Some(relative) => Asked::Wanted(Wanted { path, query: *query, relative }),
+                None => Asked::Nameless,
+            },
+            // Only OPTIONS and CONNECT can have these, and they are answered above.
+            RequestTarget::Asterisk | RequestTarget::Authority => Asked::Answered(not_found()),
+        }
     }
 
     /// Steps 2 and 3 for what isn't kept.
-    fn open_and_represent(
-        &self,
-        request: &RequestHead<'_>,
-        wanted: &Wanted<'_>,
-        now: SystemTime,
-        received: Instant,
-    ) -> Response {
-        let path = wanted.path;
-        if !self.may_serve(path) {
-            return not_found();
+    fn seek(&self, wanted: &Wanted<'_>, at: &Occasion) -> Sought {
+        if at.patience == Patience::Nothing {
+            return Sought::Unclear;
         }
-        let index = if path.is_directory() { INDEX } else { b"" };
+        if !self.may_serve(wanted.path) {
+            return Sought::Absent(Absent::NotFound);
+        }
+        let index = if wanted.path.is_directory() { INDEX } else { b"" };
         // A NUL, which no name has, was refused with the request.
-        let Ok(name) = CString::new([wanted.relative, index].concat()) else { return not_found() };
-        let mut found = self.root.find(&name);
-        if matches!(found, Err(Absent::NoDescriptor)) && self.cache.let_go_of_descriptors() {
-            found = self.root.find(&name);
-        }
-        let (file, stamp) = match found {
-            Ok(Found::File(file, stamp)) => (Arc::new(file), stamp),
-            Ok(Found::Directory) if path.is_directory() => return not_found(),
-            Ok(Found::Directory) => return redirect_into(path, wanted.query),
-            Err(absent) => return refuse(absent),
-        };
-        let kept = cache::keepable(&file, &stamp, now);
-        let keeps = kept.is_some();
-        let source = kept.unwrap_or(Source::Opened(file));
-        let representation = Representation::new(source, &stamp, name.as_bytes(), now);
-        let response = represent(request, &representation, now);
-        if keeps {
-            self.cache.keep(wanted.relative, name, stamp, representation, received);
-        }
-        response
+        let Ok(name) = CString::new([wanted.relative, index].concat()) else { return Sought::Absent(Absent::NotFound) };
+        self.store.open_anew(wanted.key(), Name::plain(&name), at)
     }
 
     /// Whether the names of a path may be served.
@@ -149,11 +167,24 @@ impl Site {
                 .all(|(depth, name)| !name.starts_with(b".") || (depth == 0 && name == b".well-known")),
         }
     }
+
+    /// Steps 4 to 6 for a file that stands under a path.
+    #[inline(always)]
+    fn present(&self, request: &RequestHead<'_>, path: &[u8], plain: Arc<Version>, at: &Occasion) -> Option<Response> {
+        let chosen = if variants::may_be_asked_for(&request.fields) {
+            variants::choose(&self.store, path, plain, &request.fields, at)?
+        } else {
+            plain
+        };
+        Some(represent(request, &chosen.representation, at.now))
+    }
 }
 
 /// What the first steps make of a request.
 enum Asked<'r> {
     Answered(Response),
+    /// A path that no file can have.
+    Nameless,
     Wanted(Wanted<'r>),
 }
 
@@ -165,47 +196,34 @@ struct Wanted<'r> {
     relative: &'r [u8],
 }
 
-/// Step 1, and of step 2 what needs no file: the method, and whether the path can name anything.
-fn ask<'r>(request: &'r RequestHead<'r>) -> Asked<'r> {
-    match request.method {
-        Method::Get | Method::Head => {}
-        Method::Options => {
-            return Asked::Answered(Response::empty(Status::NO_CONTENT).field("Allow", ALLOW));
-        }
-        Method::Post | Method::Put | Method::Patch | Method::Delete | Method::Trace | Method::Connect => {
-            let response = Response::error(Status::METHOD_NOT_ALLOWED, "this server only reads");
-            return Asked::Answered(response.field("Allow", ALLOW));
-        }
-        Method::Unknown => {
-            return Asked::Answered(Response::error(Status::NOT_IMPLEMENTED, "no method of that name is known here"));
-        }
-    }
-    match &request.target {
-        RequestTarget::Resource { path, query } => match path.relative() {
-            Some(relative) => Asked::Wanted(Wanted { path, query: *query, relative }),
-            None => Asked::Answered(not_found()),
-        },
-        // Only OPTIONS and CONNECT can have these, and they are answered above.
-        RequestTarget::Asterisk | RequestTarget::Authority => Asked::Answered(not_found()),
+impl<'r> Wanted<'r> {
+    fn key(&self) -> Key<'r> {
+        Key { path: self.relative, coding: None }
     }
 }
 
-/// Steps 4 and 5: what the client already has, and what it wants of the rest.
+/// Steps 5 and 6: what the client already has, and what it wants of the rest.
+#[inline]
 fn represent(request: &RequestHead<'_>, representation: &Representation, now: SystemTime) -> Response {
+    if precondition::is_plain(&request.fields) { whole(representation) } else { judge(request, representation, now) }
+}
+
+/// The same where a condition or a range may count.
+fn judge(request: &RequestHead<'_>, representation: &Representation, now: SystemTime) -> Response {
     let Representation { size, media_type, validators, lines, .. } = representation;
-    if precondition::is_plain(&request.fields) {
-        return whole(representation);
-    }
     match precondition::evaluate(request.method, &request.fields, validators) {
         Verdict::Proceed => {}
         Verdict::NotModified => return Response::with(Status::NOT_MODIFIED, lines.not_modified.clone()),
         Verdict::Failed => {
-            return Response::error(Status::PRECONDITION_FAILED, "the file is not as the request wants it");
+            let response = Response::error(Status::PRECONDITION_FAILED, "the file is not as the request wants it");
+            return varying(response, representation);
         }
     }
     let source = || representation.source.clone();
     match range::select(request.method, &request.fields, validators, *size) {
         Selection::Whole => whole(representation),
+        // Clients decode what they get in parts as one, boundaries and all.
+        Selection::Multiple(_) if representation.coding.is_some() => whole(representation),
         Selection::Single(range) => Response::with(Status::PARTIAL_CONTENT, lines.whole.clone())
             .field("Content-Range", &range.content_range())
             .content(Content::range(source(), range)),
@@ -216,8 +234,18 @@ fn represent(request: &RequestHead<'_>, representation: &Representation, now: Sy
                 .field("Content-Type", &parts.media_type())
                 .content(Content::Multipart { source: source(), parts })
         }
-        Selection::Unsatisfiable => Response::error(Status::RANGE_NOT_SATISFIABLE, "no such bytes in this file")
-            .field("Content-Range", &range::unsatisfied(*size)),
+        Selection::Unsatisfiable => {
+            let response = Response::error(Status::RANGE_NOT_SATISFIABLE, "no such bytes in this file");
+            varying(response.field("Content-Range", &range::unsatisfied(*size)), representation)
+        }
+    }
+}
+
+/// An error that another form of the file may not have given.
+fn varying(response: Response, representation: &Representation) -> Response {
+    match representation.vary {
+        Some(vary) => response.field("Vary", vary),
+        None => response,
     }
 }
 

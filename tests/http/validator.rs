@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use millpond::http::negotiation::Coding;
 use millpond::http::validator::{EntityTag, EntityTags, FileTime, Validators};
 use proptest::prelude::*;
 
@@ -141,6 +142,24 @@ fn the_validators_of_a_file_come_from_its_size_and_time() {
     for (rule, size, modified, now, etag, last_modified) in table {
         let expected = Validators { etag: EntityTag::parse(etag.as_bytes()), last_modified };
         assert_eq!(Validators::of_file(size, modified, now), expected, "{rule}");
+    }
+}
+
+#[test]
+fn every_coding_has_a_tag_of_its_own() {
+    let plain = Validators::of_file(1, at(2, 3), seconds(NOW));
+    let tag = |validators: &Validators| validators.etag.as_ref().map(|tag| tag.field_value().into_owned());
+    assert_eq!(tag(&plain), Some(b"\"1-77359403\"".to_vec()));
+    for (coding, expected) in [
+        (Coding::Brotli, "\"1-77359403-br\""),
+        (Coding::Zstandard, "\"1-77359403-zstd\""),
+        (Coding::Gzip, "\"1-77359403-gzip\""),
+    ] {
+        let coded = plain.clone().in_coding(coding);
+        assert_eq!(tag(&coded).as_deref(), Some(expected.as_bytes()));
+        assert_eq!(EntityTag::parse(expected.as_bytes()), coded.etag, "by the grammar, and strong");
+        assert_eq!(coded.last_modified, plain.last_modified);
+        assert_eq!(Validators::NONE.in_coding(coding), Validators::NONE);
     }
 }
 

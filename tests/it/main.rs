@@ -11,6 +11,7 @@ mod directories;
 mod hidden_and_links;
 mod special_files;
 mod representation;
+mod variants;
 mod conditions;
 mod ranges;
 mod framing;

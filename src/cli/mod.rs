@@ -63,6 +63,14 @@ pub struct Arguments {
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub follow_symlinks: bool,
 
+    /// Give pages that are not there the app in /index.html
+    ///
+    /// What a browser opens as a page (its Accept names text/html, and the last segment of the path has no dot) and no file
+    /// has is answered with /index.html and 200. Other missing files stay 404.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_SPA", hide_env = true)]
+    #[arg(help_heading = WHAT_IS_SERVED)]
+    pub spa: bool,
+
     /// Field line to add to every response (repeatable)
     ///
     /// It takes the place of the server's own of that name. Fields that frame the message, or are worked out for every

@@ -7,12 +7,13 @@ use super::root::Links;
 pub struct Options {
     pub links: Links,
     pub hidden: Hidden,
+    pub missing: Missing,
 }
 
 impl Options {
     /// What the command line has where nothing else is asked for.
     pub fn recommended() -> Options {
-        Options { links: Links::Beneath, hidden: Hidden::Denied }
+        Options { links: Links::Beneath, hidden: Hidden::Denied, missing: Missing::IsNotFound }
     }
 }
 
@@ -22,4 +23,12 @@ pub enum Hidden {
     /// As if they weren't there, a first segment `.well-known` excepted (RFC 8615).
     Denied,
     Served,
+}
+
+/// What a path that no file has may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    IsNotFound,
+    /// A page of the app that `/index.html` is.
+    MayBeOfApp,
 }

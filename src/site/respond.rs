@@ -6,7 +6,7 @@
 //!    (RFC 9110 §9.1, §15.5.6, §15.6.2);
 //! 2. the path: does it name anything, and may its names be served at all (hidden ones are not);
 //! 3. the file: kept and current, or opened beneath the root; a directory is its `index.html`, or a redirect to where
-//!    that is;
+//!    that is; what isn't there may be a page of the app, has the site's error page, or a line of text, and is 404;
 //! 4. the form: the file itself, or a variant of it in a content coding that the client likes better (RFC 9110 §12.5.3);
 //! 5. the preconditions: 304 or 412 if one of them says so (RFC 9110 §13.2.2);
 //! 6. the ranges: 206, 416, or the whole (RFC 9110 §14.2).
@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::cache::{Cache, Kept, Key, Version};
+use super::fallback::{self, ErrorPage};
 use super::options::{Hidden, Options};
 use super::representation::Representation;
 use super::root::{Absent, Patience};
@@ -52,6 +53,7 @@ const INDEX: &[u8] = b"index.html";
 pub struct Site {
     store: Store,
     options: Options,
+    error_page: ErrorPage,
 }
 
 impl Site {
@@ -61,7 +63,7 @@ impl Site {
     /// As [`Root::open`](super::root::Root::open).
     pub fn open(directory: &Path, options: Options) -> io::Result<Site> {
         let store = Store::open(directory, &options, Some(variants::VARY))?;
-        Ok(Site { store, options })
+        Ok(Site { store, options, error_page: ErrorPage::default() })
     }
 
     /// Answers a request, which had been received whole by `received`. May open a file, and so wait for a disk.
@@ -101,7 +103,7 @@ impl Site {
     fn answer(&self, request: &RequestHead<'_>, at: &Occasion) -> Option<Response> {
         let wanted = match self.ask(request) {
             Asked::Answered(response) => return Some(response),
-            Asked::Nameless => return Some(not_found()),
+            Asked::Nameless(path) => return self.miss(request, path, at),
             Asked::Wanted(wanted) => wanted,
         };
         if let Some(version) = self.store.kept(wanted.key(), at) {
@@ -110,7 +112,7 @@ impl Site {
         match self.seek(&wanted, at) {
             Sought::Found(version) => self.present(request, wanted.relative, version, at),
             Sought::Directory if !wanted.path.is_directory() => Some(redirect_into(wanted.path, wanted.query)),
-            Sought::Directory | Sought::Absent(Absent::NotFound) => Some(not_found()),
+            Sought::Directory | Sought::Absent(Absent::NotFound) => self.miss(request, wanted.path, at),
             Sought::Absent(absent) => Some(refuse(absent)),
             Sought::Unclear => None,
         }
@@ -136,7 +138,7 @@ impl Site {
         match &request.target {
             RequestTarget::Resource { path, query } => match path.relative() {
                 Some(relative) => Asked::Wanted(Wanted { path, query: *query, relative }),
-                None => Asked::Nameless,
+                None => Asked::Nameless(path),
             },
             // Only OPTIONS and CONNECT can have these, and they are answered above.
             RequestTarget::Asterisk | RequestTarget::Authority => Asked::Answered(not_found()),
@@ -168,6 +170,31 @@ impl Site {
         }
     }
 
+    /// Step 3 for what isn't there.
+    fn miss(&self, request: &RequestHead<'_>, path: &RequestPath<'_>, at: &Occasion) -> Option<Response> {
+        let may_be_of_app = fallback::may_be_of_app(self.options.missing, path);
+        if may_be_of_app && fallback::is_navigation(request) {
+            match fallback::app(&self.store, at) {
+                Sought::Found(page) => {
+                    return Some(self.present(request, b"", page, at)?.field("Vary", fallback::VARY));
+                }
+                Sought::Unclear => return None,
+                Sought::Absent(_) | Sought::Directory => {}
+            }
+        }
+        let page = match self.error_page.seek(&self.store, at) {
+            Sought::Found(page) => Some(page),
+            Sought::Unclear => return None,
+            Sought::Absent(_) | Sought::Directory => None,
+        };
+        let depends = may_be_of_app || page.is_some();
+        let response = match page.filter(|_| fallback::takes_page(request)) {
+            Some(page) => fallback::error(Status::NOT_FOUND, &page.representation),
+            None => not_found(),
+        };
+        Some(if depends { response.field("Vary", fallback::VARY) } else { response })
+    }
+
     /// Steps 4 to 6 for a file that stands under a path.
     #[inline(always)]
     fn present(&self, request: &RequestHead<'_>, path: &[u8], plain: Arc<Version>, at: &Occasion) -> Option<Response> {
@@ -184,7 +211,7 @@ impl Site {
 enum Asked<'r> {
     Answered(Response),
     /// A path that no file can have.
-    Nameless,
+    Nameless(&'r RequestPath<'r>),
     Wanted(Wanted<'r>),
 }
 

@@ -12,6 +12,7 @@ mod hidden_and_links;
 mod special_files;
 mod representation;
 mod variants;
+mod fallback;
 mod conditions;
 mod ranges;
 mod framing;

@@ -35,6 +35,7 @@ fn without_options_everything_has_its_default() {
     assert_eq!(arguments.limits(), Limits::recommended());
     assert_eq!(arguments.access_log, AccessLog::Common);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (false, false, false));
+    assert!(!arguments.spa);
     assert_eq!(arguments.headers(), []);
     assert_eq!(arguments.log_filter(), LevelFilter::Info);
 }
@@ -43,7 +44,7 @@ fn without_options_everything_has_its_default() {
 fn every_option_reaches_its_field() {
     let line = "site -p 0 -b :: -b [::1],192.0.2.1 -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
                 --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
-                --no-sandbox -v";
+                --no-sandbox --spa -v";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(arguments.port, 0);
     let addresses = ["::", "::1", "192.0.2.1"].map(|address| address.parse::<IpAddr>().unwrap());
@@ -59,6 +60,7 @@ fn every_option_reaches_its_field() {
     assert_eq!(arguments.limits(), limits);
     assert_eq!(arguments.access_log, AccessLog::Combined);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (true, true, true));
+    assert!(arguments.spa);
     assert_eq!(arguments.directory(|_| panic!("DIR decides")), Path::new("site"));
 }
 

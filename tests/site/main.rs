@@ -7,3 +7,4 @@ mod changes;
 mod bounds;
 mod races;
 mod variants;
+mod fallback;

@@ -80,6 +80,7 @@ fn options(arguments: &Arguments) -> Options {
         links: if arguments.follow_symlinks { Links::Anywhere } else { Links::Beneath },
         hidden: if arguments.hidden { Hidden::Served } else { Hidden::Denied },
         missing: if arguments.spa { Missing::MayBeOfApp } else { Missing::IsNotFound },
+        cache_control: arguments.cache_control.clone(),
     }
 }
 

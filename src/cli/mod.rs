@@ -21,6 +21,7 @@ use crate::observe::access_log::Format;
 
 pub mod span;
 pub mod address;
+pub mod cache_control;
 mod texts;
 
 /// Serve a directory over HTTP/1.1, and watch the threads do it
@@ -70,6 +71,14 @@ pub struct Arguments {
     #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_SPA", hide_env = true)]
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub spa: bool,
+
+    /// How browsers and caches may keep files
+    ///
+    /// The value of Cache-Control with every file (200, 206 and 304), not with errors and redirects: no-store, say, or
+    /// max-age=3600.
+    #[arg(long, value_name = "VALUE", default_value = "no-cache", value_parser = cache_control::parse)]
+    #[arg(help_heading = WHAT_IS_SERVED, env = "MILLPOND_CACHE_CONTROL", hide_env = true)]
+    pub cache_control: FieldLine,
 
     /// Field line to add to every response (repeatable)
     ///

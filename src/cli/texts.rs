@@ -6,7 +6,7 @@ pub const AFTER_LONG_HELP: &str = "\
 Examples:
   millpond                             serve ./public, or this directory
   millpond ~/site -p 3000              another directory, another port
-  millpond dist --spa                  an app that draws its pages itself
+  millpond dist --spa --cache-control max-age=60
   millpond -b 0.0.0.0 -b ::            for the whole network
   millpond -p 0 --access-log off -q    for a script: prints the address, then nothing
   millpond --header 'Cache-Control: no-store' --header 'Cross-Origin-Opener-Policy: same-origin'

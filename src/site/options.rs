@@ -1,6 +1,7 @@
 //! How a directory is to be served: what its operator chooses, each choice by its name.
 
 use super::root::Links;
+use crate::http::field_line::FieldLine;
 
 /// What the caller of [`Site::open`](super::respond::Site::open) chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,12 +9,19 @@ pub struct Options {
     pub links: Links,
     pub hidden: Hidden,
     pub missing: Missing,
+    /// The line that says how files may be cached.
+    pub cache_control: FieldLine,
 }
 
 impl Options {
     /// What the command line has where nothing else is asked for.
     pub fn recommended() -> Options {
-        Options { links: Links::Beneath, hidden: Hidden::Denied, missing: Missing::IsNotFound }
+        Options {
+            links: Links::Beneath,
+            hidden: Hidden::Denied,
+            missing: Missing::IsNotFound,
+            cache_control: FieldLine::new("Cache-Control", "no-cache").expect("a token, and text"),
+        }
     }
 }
 

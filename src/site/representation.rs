@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use super::stamp::Stamp;
 use crate::http::field_block::{FieldBlock, FieldLines};
+use crate::http::field_line::FieldLine;
 use crate::http::negotiation::Coding;
 use crate::http::response;
 use crate::http::validator::Validators;
@@ -43,6 +44,7 @@ pub struct Description<'d> {
     /// What the content is called, whose extension is its media type: of an encoded file, the name of the plain one.
     pub name: &'d [u8],
     pub coding: Option<Coding>,
+    pub cache_control: &'d FieldLine,
     pub vary: Option<&'static str>,
 }
 
@@ -76,7 +78,7 @@ impl Representation {
 impl Lines {
     fn new(validators: &Validators, media_type: &str, description: &Description<'_>) -> Lines {
         let mut lines = FieldLines::new();
-        lines.add("Cache-Control", "no-cache");
+        lines.add(description.cache_control.name(), description.cache_control.value());
         if let Some(etag) = &validators.etag {
             lines.add("ETag", &String::from_utf8_lossy(&etag.field_value()));
         }

@@ -21,12 +21,14 @@ use super::options::Options;
 use super::representation::{Description, Representation, Source};
 use super::root::{Absent, Found, Patience, Root, Sight};
 use super::stamp::Stamp;
+use crate::http::field_line::FieldLine;
 
 /// The root, what is kept of it, and how it is described.
 #[derive(Debug)]
 pub struct Store {
     pub root: Root,
     pub cache: Cache,
+    cache_control: FieldLine,
     vary: Option<&'static str>,
 }
 
@@ -64,7 +66,8 @@ impl Store {
     /// As [`Root::open`].
     pub fn open(directory: &Path, options: &Options, vary: Option<&'static str>) -> io::Result<Store> {
         let root = Root::open(directory, options.links)?;
-        Ok(Store { root, cache: Cache::new(Instant::now()), vary })
+        let cache_control = options.cache_control.clone();
+        Ok(Store { root, cache: Cache::new(Instant::now()), cache_control, vary })
     }
 
     /// What is kept under a key and current.
@@ -129,7 +132,12 @@ impl Store {
     }
 
     fn describe(&self, source: Source, stamp: &Stamp, key: Key<'_>, name: Name<'_>, at: &Occasion) -> Representation {
-        let description = Description { name: name.base.to_bytes(), coding: key.coding, vary: self.vary };
+        let description = Description {
+            name: name.base.to_bytes(),
+            coding: key.coding,
+            cache_control: &self.cache_control,
+            vary: self.vary,
+        };
         Representation::new(source, stamp, &description, at.now)
     }
 }

@@ -1,4 +1,4 @@
-//! What answers where nothing has the name: 404.html, and with `--spa` the app.
+//! What answers where nothing has the name: 404.html, and with `--spa` the app; and how files may be cached.
 //!
 //! Beside the rules there are the cases that npm's serve, dufs (`--render-spa`), miniserve (`--spa`) and
 //! static-web-server (`page-fallback`, `page404`) try of themselves.
@@ -168,10 +168,10 @@ fn a_route_of_the_app_is_described_as_the_app_is() {
     let site = site();
     site.file("index.html.br", "brotli");
     site.settle();
-    let server = Server::start(site.root(), &["--spa", "--access-log", "off"]);
+    let server = Server::start(site.root(), &["--spa", "--cache-control", "max-age=60", "--access-log", "off"]);
     let route = ask(&server, get("/about", NAVIGATION));
     assert_eq!(route.all("vary"), ["Accept-Encoding", "Accept"]);
-    assert_eq!((route.field("cache-control").as_str(), route.field("accept-ranges").as_str()), ("no-cache", "bytes"));
+    assert_eq!((route.field("cache-control").as_str(), route.field("accept-ranges").as_str()), ("max-age=60", "bytes"));
     let etag = ask(&server, get("/", "")).field("etag");
     assert_eq!(route.field("etag"), etag);
     for (fields, status, content) in [
@@ -201,4 +201,40 @@ fn without_spa_or_without_an_index_a_route_is_404() {
         let response = ask(&server, get("/about", NAVIGATION));
         assert_eq!((response.status, response.content_text()), (404, LINE), "{args:?}");
     }
+}
+
+// -------------------------------------------------------------------------------------------------------- cache-control
+
+#[test]
+fn how_files_may_be_cached_is_said_with_files_alone() {
+    let site = site();
+    site.settle();
+    let server = Server::start(site.root(), &["--cache-control", "public, max-age=3600", "--access-log", "off"]);
+    let etag = ask(&server, get("/main.js", "")).field("etag");
+    for (request, status, expected) in [
+        (get("/main.js", ""), 200, Some("public, max-age=3600")),
+        (request("HEAD", "/main.js", ""), 200, Some("public, max-age=3600")),
+        (get("/docs/", ""), 200, Some("public, max-age=3600")),
+        (get("/main.js", "Range: bytes=0-1\r\n"), 206, Some("public, max-age=3600")),
+        (get("/main.js", "Range: bytes=0-1,3-4\r\n"), 206, Some("public, max-age=3600")),
+        (get("/main.js", &format!("If-None-Match: {etag}\r\n")), 304, Some("public, max-age=3600")),
+        (get("/main.js", "Range: bytes=99-\r\n"), 416, None),
+        (get("/main.js", "If-Match: \"other\"\r\n"), 412, None),
+        (get("/docs", ""), 308, Some("no-cache")),
+        (get("/missing", ""), 404, None),
+        (request("POST", "/main.js", ""), 405, None),
+        (request("OPTIONS", "/main.js", ""), 204, None),
+    ] {
+        let response = ask(&server, request);
+        assert_eq!((response.status, response.optional("cache-control").as_deref()), (status, expected));
+    }
+}
+
+#[test]
+fn a_header_of_that_name_wins_over_cache_control() {
+    let site = site();
+    let args = ["--cache-control", "max-age=1", "--header", "Cache-Control: no-store", "--access-log", "off"];
+    let server = Server::start(site.root(), &args);
+    assert_eq!(ask(&server, get("/main.js", "")).field("cache-control"), "no-store");
+    assert_eq!(ask(&server, get("/missing", "")).field("cache-control"), "no-store");
 }

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use log::LevelFilter;
 use millpond::cli::span::SpanError;
-use millpond::cli::{AccessLog, Arguments, address, span};
+use millpond::cli::{AccessLog, Arguments, address, cache_control, span};
 use millpond::config::Limits;
 
 fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
@@ -35,7 +35,7 @@ fn without_options_everything_has_its_default() {
     assert_eq!(arguments.limits(), Limits::recommended());
     assert_eq!(arguments.access_log, AccessLog::Common);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (false, false, false));
-    assert!(!arguments.spa);
+    assert_eq!((arguments.spa, arguments.cache_control.value()), (false, "no-cache"));
     assert_eq!(arguments.headers(), []);
     assert_eq!(arguments.log_filter(), LevelFilter::Info);
 }
@@ -44,7 +44,7 @@ fn without_options_everything_has_its_default() {
 fn every_option_reaches_its_field() {
     let line = "site -p 0 -b :: -b [::1],192.0.2.1 -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
                 --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
-                --no-sandbox --spa -v";
+                --no-sandbox --spa --cache-control no-store -v";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(arguments.port, 0);
     let addresses = ["::", "::1", "192.0.2.1"].map(|address| address.parse::<IpAddr>().unwrap());
@@ -60,7 +60,7 @@ fn every_option_reaches_its_field() {
     assert_eq!(arguments.limits(), limits);
     assert_eq!(arguments.access_log, AccessLog::Combined);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (true, true, true));
-    assert!(arguments.spa);
+    assert_eq!((arguments.spa, arguments.cache_control.value()), (true, "no-store"));
     assert_eq!(arguments.directory(|_| panic!("DIR decides")), Path::new("site"));
 }
 
@@ -200,6 +200,27 @@ fn a_header_on_the_command_line_is_one_line_and_there_may_be_several() {
     assert_eq!(lines, [("X-A", "1, 2"), ("X-B", "3")]);
     for text in ["X-A: 1\nX-B: 2", "X-A: 1\r\nX-B: 2", "X-A: 1\n"] {
         assert_eq!(parse(&["--header", text]).expect_err(text).kind(), ErrorKind::ValueValidation);
+    }
+}
+
+#[test]
+fn a_cache_control_is_a_field_value() {
+    for (text, value) in [
+        ("no-store", "no-store"),
+        (" max-age=3600,\tpublic ", "max-age=3600,\tpublic"),
+        ("private=\"set-cookie\"", "private=\"set-cookie\""),
+        ("extension=\"a:b\"", "extension=\"a:b\""),
+    ] {
+        assert_eq!(cache_control::parse(text).unwrap().value(), value);
+    }
+    for (text, message) in [
+        ("", "it is empty: write no-store, no-cache or max-age=3600"),
+        (" \t ", "it is empty: write no-store, no-cache or max-age=3600"),
+        ("cache-control : no-store", "the name is said already: write 'no-store'"),
+        ("a\r\nX: 1", "the value has the control byte 0x0d: it would end the line or worse, leave it out"),
+        ("a\n", "the value has the control byte 0x0a: it would end the line or worse, leave it out"),
+    ] {
+        assert_eq!(cache_control::parse(text).map_err(|error| error.to_string()), Err(message.to_owned()), "{text:?}");
     }
 }
 

@@ -48,8 +48,14 @@ fn main() -> ExitCode {
 
 /// From the command line to the end of the drain; an error is the line to print.
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let directory = arguments.directory(Path::is_dir);
-    let site = Site::open(&directory, options(arguments)).map_err(|cause| cannot_serve(&directory, &cause))?;
+    let path = arguments.path(Path::is_dir);
+    let site = Site::open(&path, options(arguments)).map_err(|cause| cannot_serve(&path, &cause))?;
+    if site.is_single() && arguments.spa {
+        return Err(format!(
+            "can't serve {} as an app: it is a file; name the directory with its index.html",
+            path.display()
+        ));
+    }
     let limits = arguments.limits();
     let workers = limits.workers;
     let server = Server::bind(&arguments.addresses(), limits).map_err(|error| cannot_bind(&error))?;
@@ -63,8 +69,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let sandbox = (!arguments.no_sandbox).then(|| sandbox::enter(reading));
 
     let diagnostics = start_diagnostics(arguments)?;
-    announce(&server);
-    log::info!("serving {}, workers: {workers}", directory.display());
+    announce(&server, &site.front());
+    log::info!("serving {}, workers: {workers}", path.display());
     say_what_holds(sandbox.as_ref());
     let result = serve(arguments, server, site);
     if diagnostics.dropped() > 0 {
@@ -148,8 +154,9 @@ fn start_access_log(arguments: &Arguments) -> Result<Option<AccessLog>, String> 
     Ok(Some(AccessLog::new(format, queue)))
 }
 
-/// The first line: what to open in a browser. An address that stands for all is opened as the loopback one.
-fn announce(server: &Server) {
+/// The first line: what to open in a browser, the path included. An address that stands for all is opened as the loopback
+/// one.
+fn announce(server: &Server, front: &str) {
     let addresses: Vec<String> = server
         .local_addresses()
         .iter()
@@ -158,7 +165,7 @@ fn announce(server: &Server) {
             SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, v6.port())),
             address => *address,
         })
-        .map(|address| format!("http://{address}/"))
+        .map(|address| format!("http://{address}{front}"))
         .collect();
     let addresses = addresses.join(" ");
     // Whoever closed standard output doesn't want to know.
@@ -208,19 +215,21 @@ fn is_ignored(signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
-fn cannot_serve(directory: &Path, cause: &io::Error) -> String {
-    let directory = directory.display();
+fn cannot_serve(path: &Path, cause: &io::Error) -> String {
+    let path = path.display();
     match cause.kind() {
         io::ErrorKind::NotFound => {
-            format!("can't serve {directory}: there is no such directory; name one that is there")
+            format!("can't serve {path}: there is no such directory or file; name one that is there")
         }
         io::ErrorKind::NotADirectory => {
-            format!("can't serve {directory}: it is no directory; name the one that it is in")
+            format!("can't serve {path}: what it leads through is no directory")
         }
         io::ErrorKind::PermissionDenied => {
-            format!("can't serve {directory}: no permission; make it searchable for this user (chmod u+rx)")
+            format!(
+                "can't serve {path}: no permission; make it readable for this user (chmod u+r, of a directory u+rx)"
+            )
         }
-        _ => format!("can't serve {directory}: {cause}"),
+        _ => format!("can't serve {path}: {cause}"),
     }
 }
 

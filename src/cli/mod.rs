@@ -24,16 +24,18 @@ pub mod address;
 pub mod cache_control;
 mod texts;
 
-/// Serve a directory over HTTP/1.1, and watch the threads do it
+/// Serve a directory or a file over HTTP/1.1, and watch the threads do it
 ///
 /// millpond serves a directory over HTTP/1.1 from a fixed pool of threads. It only ever reads: there is no upload, no
 /// delete, and nothing outside the directory is served.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
 #[command(name = "millpond", version, after_help = texts::AFTER_HELP, after_long_help = texts::AFTER_LONG_HELP)]
 pub struct Arguments {
-    /// Directory to serve [default: ./public if there is one, else .]
-    #[arg(value_name = "DIR")]
-    dir: Option<PathBuf>,
+    /// Directory or file to serve [default: ./public if there is one, else .]
+    ///
+    /// A file is served alone, at its name and at /, and nothing else of its directory.
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
 
     /// Port to listen on; 0 takes any free one
     ///
@@ -56,9 +58,9 @@ pub struct Arguments {
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub hidden: bool,
 
-    /// Allow symbolic links that lead out of DIR
+    /// Allow symbolic links that lead out of PATH
     ///
-    /// Without this only relative links that stay beneath DIR are followed. With it, whoever can make links in DIR can
+    /// Without this only relative links that stay beneath PATH are followed. With it, whoever can make links there can
     /// have any file served that you may read.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_FOLLOW_SYMLINKS", hide_env = true)]
     #[arg(help_heading = WHAT_IS_SERVED)]
@@ -139,7 +141,7 @@ pub struct Arguments {
 
     /// Keep rights that serving does not need
     ///
-    /// Without this the process gives them up before its first connection: it reads beneath DIR (with
+    /// Without this the process gives them up before its first connection: it reads beneath PATH (with
     /// --follow-symlinks: everything), and can neither write, nor execute, nor open a TCP connection. Linux 6.12 enforces
     /// all of it, older ones as much as they can; a line on stderr says what holds.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_NO_SANDBOX", hide_env = true)]
@@ -201,11 +203,11 @@ impl AccessLog {
 }
 
 impl Arguments {
-    /// The directory to serve: the one that was named, or a site that lies ready, or where we stand.
-    pub fn directory(&self, is_directory: impl FnOnce(&Path) -> bool) -> PathBuf {
+    /// What to serve: what was named, or a site that lies ready, or where we stand.
+    pub fn path(&self, is_directory: impl FnOnce(&Path) -> bool) -> PathBuf {
         let site = Path::new("./public");
-        match &self.dir {
-            Some(dir) => dir.clone(),
+        match &self.path {
+            Some(path) => path.clone(),
             None if is_directory(site) => site.to_owned(),
             None => PathBuf::from("."),
         }

@@ -4,7 +4,7 @@
 //! that nobody in this wing looks into. That is what lets every rule be tried by a table.
 //!
 //! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it ends,
-//! [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), what the client already has or wants of
+//! [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`], [`disposition`]), what the client already has or wants of
 //! it is decided ([`negotiation`], [`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
 //! [`response`]).
 //!
@@ -25,6 +25,7 @@ pub mod negotiation;
 pub mod date;
 pub mod validator;
 pub mod media_type;
+pub mod disposition;
 pub mod precondition;
 pub mod range;
 pub mod field_line;

@@ -3,8 +3,8 @@
 //! Reading order: [`options`] is what the operator chooses; [`stamp`] is what tells one version of a file from the next, [`file_system`] where that can be relied
 //! on; [`root`] opens a path beneath the directory and nothing outside it; [`representation`] is a file as HTTP sees it;
 //! [`cache`] keeps those that are asked for, by what was seen at which [`moment`]; [`store`] has both, what is kept and what
-//! is opened; [`variants`] are files that were compressed beforehand, and [`fallback`] is what answers for a file that
-//! isn't there; [`respond`] is the server's whole behaviour on one page.
+//! is opened; [`variants`] are files that were compressed beforehand, [`fallback`] is what answers for a file that isn't
+//! there, and [`single`] what is different where only one is served; [`respond`] is the server's whole behaviour on one page.
 //!
 //! *Architecture invariant:* this wing knows nothing of connections, threads or epoll. It gets the time as an argument
 //! and gives a value back; who sends that, and how, is not known here.
@@ -19,4 +19,5 @@ pub mod cache;
 pub mod store;
 pub mod variants;
 pub mod fallback;
+pub mod single;
 pub mod respond;

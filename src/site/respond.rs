@@ -29,6 +29,7 @@ use super::fallback::{self, ErrorPage};
 use super::options::{Hidden, Options};
 use super::representation::Representation;
 use super::root::{Absent, Patience};
+use super::single::{self, Single};
 use super::store::{Name, Occasion, Sought, Store};
 use super::variants;
 use crate::http::method::Method;
@@ -48,22 +49,30 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 /// What a path that ends in a slash stands for.
 const INDEX: &[u8] = b"index.html";
 
-/// A directory, and how it is to be served.
+/// A directory, or one file of it, and how it is to be served.
 #[derive(Debug)]
 pub struct Site {
     store: Store,
     options: Options,
     error_page: ErrorPage,
+    single: Option<Single>,
 }
 
 impl Site {
-    /// Opens the directory to serve. The clock is read this once: it is what the cache counts from.
+    /// Opens the directory to serve, or the one that the file to serve is in. The clock is read this once: it is what the
+    /// cache counts from.
     ///
     /// # Errors
-    /// As [`Root::open`](super::root::Root::open).
-    pub fn open(directory: &Path, options: Options) -> io::Result<Site> {
-        let store = Store::open(directory, &options, Some(variants::VARY))?;
-        Ok(Site { store, options, error_page: ErrorPage::default() })
+    /// As [`single::place`] and [`Root::open`](super::root::Root::open), and when a file can't be opened.
+    pub fn open(path: &Path, options: Options) -> io::Result<Site> {
+        let (directory, single) = single::place(path)?;
+        // Of a file that is served alone nothing beside it is a form.
+        let vary = single.is_none().then_some(variants::VARY);
+        let store = Store::open(&directory, &options, vary)?;
+        if let Some(single) = &single {
+            single.check(&store)?;
+        }
+        Ok(Site { store, options, error_page: ErrorPage::default(), single })
     }
 
     /// Answers a request, which had been received whole by `received`. May open a file, and so wait for a disk.
@@ -98,6 +107,16 @@ impl Site {
         self.store.root.directory()
     }
 
+    /// The path to open in a browser: `/`, or that of the one file.
+    pub fn front(&self) -> String {
+        self.single.as_ref().map_or_else(|| "/".to_owned(), Single::uri_path)
+    }
+
+    /// Whether it is one file that is served.
+    pub fn is_single(&self) -> bool {
+        self.single.is_some()
+    }
+
     /// The steps. Inlined, as are those that every request takes: 1 % of its instructions.
     #[inline(always)]
     fn answer(&self, request: &RequestHead<'_>, at: &Occasion) -> Option<Response> {
@@ -111,7 +130,7 @@ impl Site {
         }
         match self.seek(&wanted, at) {
             Sought::Found(version) => self.present(request, wanted.relative, version, at),
-            Sought::Directory if !wanted.path.is_directory() => Some(redirect_into(wanted.path, wanted.query)),
+            Sought::Directory if self.is_redirected(&wanted) => Some(redirect_into(wanted.path, wanted.query)),
             Sought::Directory | Sought::Absent(Absent::NotFound) => self.miss(request, wanted.path, at),
             Sought::Absent(absent) => Some(refuse(absent)),
             Sought::Unclear => None,
@@ -150,12 +169,16 @@ impl Site {
         if at.patience == Patience::Nothing {
             return Sought::Unclear;
         }
-        if !self.may_serve(wanted.path) {
-            return Sought::Absent(Absent::NotFound);
-        }
-        let index = if wanted.path.is_directory() { INDEX } else { b"" };
+        let name = match &self.single {
+            Some(single) if single.is_at(wanted.relative) => single.name.to_bytes().to_vec(),
+            None if self.may_serve(wanted.path) => {
+                let index = if wanted.path.is_directory() { INDEX } else { b"" };
+                [wanted.relative, index].concat()
+            }
+            Some(_) | None => return Sought::Absent(Absent::NotFound),
+        };
         // A NUL, which no name has, was refused with the request.
-        let Ok(name) = CString::new([wanted.relative, index].concat()) else { return Sought::Absent(Absent::NotFound) };
+        let Ok(name) = CString::new(name) else { return Sought::Absent(Absent::NotFound) };
         self.store.open_anew(wanted.key(), Name::plain(&name), at)
     }
 
@@ -170,8 +193,16 @@ impl Site {
         }
     }
 
+    /// Whether a directory under that name is reached by a path with a slash behind it.
+    fn is_redirected(&self, wanted: &Wanted<'_>) -> bool {
+        !wanted.path.is_directory() && self.single.is_none()
+    }
+
     /// Step 3 for what isn't there.
     fn miss(&self, request: &RequestHead<'_>, path: &RequestPath<'_>, at: &Occasion) -> Option<Response> {
+        if self.single.is_some() {
+            return Some(not_found());
+        }
         let may_be_of_app = fallback::may_be_of_app(self.options.missing, path);
         if may_be_of_app && fallback::is_navigation(request) {
             match fallback::app(&self.store, at) {
@@ -198,6 +229,10 @@ impl Site {
     /// Steps 4 to 6 for a file that stands under a path.
     #[inline(always)]
     fn present(&self, request: &RequestHead<'_>, path: &[u8], plain: Arc<Version>, at: &Occasion) -> Option<Response> {
+        if let Some(single) = &self.single {
+            let response = represent(request, &plain.representation, at.now);
+            return Some(if path.is_empty() { single.name_in(response) } else { response });
+        }
         let chosen = if variants::may_be_asked_for(&request.fields) {
             variants::choose(&self.store, path, plain, &request.fields, at)?
         } else {

@@ -61,7 +61,7 @@ fn every_option_reaches_its_field() {
     assert_eq!(arguments.access_log, AccessLog::Combined);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (true, true, true));
     assert_eq!((arguments.spa, arguments.cache_control.value()), (true, "no-store"));
-    assert_eq!(arguments.directory(|_| panic!("DIR decides")), Path::new("site"));
+    assert_eq!(arguments.path(|_| panic!("PATH decides")), Path::new("site"));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn the_directory_is_the_one_named_or_public_or_here() {
             assert_eq!(path, Path::new("./public"));
             public_exists
         };
-        assert_eq!(parsed(arguments).directory(asked), PathBuf::from(directory), "{arguments:?} {public_exists}");
+        assert_eq!(parsed(arguments).path(asked), PathBuf::from(directory), "{arguments:?} {public_exists}");
     }
 }
 

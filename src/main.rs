@@ -27,7 +27,7 @@ use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
 use millpond::sandbox::{self, Reading, Sandbox};
 use millpond::server::{BindError, DrainHandle, Server};
-use millpond::site::options::{Hidden, Missing, Options};
+use millpond::site::options::{Cors, Hidden, Missing, Options};
 use millpond::site::respond::Site;
 use millpond::site::root::Links;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -86,6 +86,7 @@ fn options(arguments: &Arguments) -> Options {
         links: if arguments.follow_symlinks { Links::Anywhere } else { Links::Beneath },
         hidden: if arguments.hidden { Hidden::Served } else { Hidden::Denied },
         missing: if arguments.spa { Missing::MayBeOfApp } else { Missing::IsNotFound },
+        cors: if arguments.cors { Cors::Anyone } else { Cors::SameOrigin },
         cache_control: arguments.cache_control.clone(),
     }
 }
@@ -93,7 +94,7 @@ fn options(arguments: &Arguments) -> Options {
 /// With diagnostics running: from the first connection to the last.
 fn serve(arguments: &Arguments, server: Server, site: Site) -> Result<(), String> {
     let access_log = start_access_log(arguments)?;
-    let server = server.with_fields(arguments.headers().to_vec());
+    let server = server.with_fields(arguments.fields());
     let server = match &access_log {
         Some(log) => server.with_access_log(log.clone()),
         None => server,

@@ -16,6 +16,7 @@ use log::LevelFilter;
 
 use self::span::Span;
 use crate::config::{self, Limits};
+use crate::http::cors;
 use crate::http::field_line::{FieldLine, FieldLineError};
 use crate::observe::access_log::Format;
 
@@ -73,6 +74,13 @@ pub struct Arguments {
     #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_SPA", hide_env = true)]
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub spa: bool,
+
+    /// Let scripts of all other sites read what is served
+    ///
+    /// Every response has Access-Control-Allow-Origin: *, and preflights are answered. A --header of such a name wins.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_CORS", hide_env = true)]
+    #[arg(help_heading = WHAT_IS_SERVED)]
+    pub cors: bool,
 
     /// How browsers and caches may keep files
     ///
@@ -236,6 +244,17 @@ impl Arguments {
             Some(FieldLines(lines)) if self.header.is_empty() => lines,
             Some(_) | None => &self.header,
         }
+    }
+
+    /// The same, and what --cors adds where they don't have it.
+    pub fn fields(&self) -> Vec<FieldLine> {
+        let mut lines = self.headers().to_vec();
+        if self.cors {
+            let is_new =
+                |line: &FieldLine| !self.headers().iter().any(|own| own.name().eq_ignore_ascii_case(line.name()));
+            lines.extend(cors::lines().into_iter().filter(is_new));
+        }
+        lines
     }
 
     /// What is said on standard error where `RUST_LOG` does not decide.

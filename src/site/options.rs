@@ -9,6 +9,7 @@ pub struct Options {
     pub links: Links,
     pub hidden: Hidden,
     pub missing: Missing,
+    pub cors: Cors,
     /// The line that says how files may be cached.
     pub cache_control: FieldLine,
 }
@@ -20,6 +21,7 @@ impl Options {
             links: Links::Beneath,
             hidden: Hidden::Denied,
             missing: Missing::IsNotFound,
+            cors: Cors::SameOrigin,
             cache_control: FieldLine::new("Cache-Control", "no-cache").expect("a token, and text"),
         }
     }
@@ -39,4 +41,12 @@ pub enum Missing {
     IsNotFound,
     /// A page of the app that `/index.html` is.
     MayBeOfApp,
+}
+
+/// Whose scripts may read what is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cors {
+    /// Those that were served here.
+    SameOrigin,
+    Anyone,
 }

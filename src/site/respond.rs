@@ -26,12 +26,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::cache::{Cache, Kept, Key, Version};
 use super::fallback::{self, ErrorPage};
-use super::options::{Hidden, Options};
+use super::options::{Cors, Hidden, Options};
 use super::representation::Representation;
 use super::root::{Absent, Patience};
 use super::single::{self, Single};
 use super::store::{Name, Occasion, Sought, Store};
 use super::variants;
+use crate::http::cors;
 use crate::http::method::Method;
 use crate::http::multipart::Multipart;
 use crate::http::precondition::{self, Verdict};
@@ -142,9 +143,7 @@ impl Site {
     fn ask<'r>(&self, request: &'r RequestHead<'r>) -> Asked<'r> {
         match request.method {
             Method::Get | Method::Head => {}
-            Method::Options => {
-                return Asked::Answered(Response::empty(Status::NO_CONTENT).field("Allow", ALLOW));
-            }
+            Method::Options => return Asked::Answered(self.describe(request)),
             Method::Post | Method::Put | Method::Patch | Method::Delete | Method::Trace | Method::Connect => {
                 let response = Response::error(Status::METHOD_NOT_ALLOWED, "this server only reads");
                 return Asked::Answered(response.field("Allow", ALLOW));
@@ -162,6 +161,17 @@ impl Site {
             // Only OPTIONS and CONNECT can have these, and they are answered above.
             RequestTarget::Asterisk | RequestTarget::Authority => Asked::Answered(not_found()),
         }
+    }
+
+    /// What can be asked for here, and by whose scripts.
+    fn describe(&self, request: &RequestHead<'_>) -> Response {
+        let response = Response::empty(Status::NO_CONTENT).field("Allow", ALLOW);
+        let preflight = match self.options.cors {
+            Cors::SameOrigin => None,
+            Cors::Anyone => cors::preflight(request),
+        };
+        let lines = preflight.into_iter().flatten();
+        lines.fold(response, |response, (name, value)| response.field(name, &value))
     }
 
     /// Steps 2 and 3 for what isn't kept.

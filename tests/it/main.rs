@@ -14,6 +14,7 @@ mod representation;
 mod variants;
 mod fallback;
 mod single;
+mod cors;
 mod conditions;
 mod ranges;
 mod framing;

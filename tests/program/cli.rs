@@ -35,8 +35,9 @@ fn without_options_everything_has_its_default() {
     assert_eq!(arguments.limits(), Limits::recommended());
     assert_eq!(arguments.access_log, AccessLog::Common);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (false, false, false));
-    assert_eq!((arguments.spa, arguments.cache_control.value()), (false, "no-cache"));
+    assert_eq!((arguments.spa, arguments.cors, arguments.cache_control.value()), (false, false, "no-cache"));
     assert_eq!(arguments.headers(), []);
+    assert_eq!(arguments.fields(), []);
     assert_eq!(arguments.log_filter(), LevelFilter::Info);
 }
 
@@ -44,7 +45,7 @@ fn without_options_everything_has_its_default() {
 fn every_option_reaches_its_field() {
     let line = "site -p 0 -b :: -b [::1],192.0.2.1 -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
                 --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
-                --no-sandbox --spa --cache-control no-store -v";
+                --no-sandbox --spa --cors --cache-control no-store -v";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(arguments.port, 0);
     let addresses = ["::", "::1", "192.0.2.1"].map(|address| address.parse::<IpAddr>().unwrap());
@@ -60,7 +61,7 @@ fn every_option_reaches_its_field() {
     assert_eq!(arguments.limits(), limits);
     assert_eq!(arguments.access_log, AccessLog::Combined);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (true, true, true));
-    assert_eq!((arguments.spa, arguments.cache_control.value()), (true, "no-store"));
+    assert_eq!((arguments.spa, arguments.cors, arguments.cache_control.value()), (true, true, "no-store"));
     assert_eq!(arguments.path(|_| panic!("PATH decides")), Path::new("site"));
 }
 
@@ -201,6 +202,20 @@ fn a_header_on_the_command_line_is_one_line_and_there_may_be_several() {
     for text in ["X-A: 1\nX-B: 2", "X-A: 1\r\nX-B: 2", "X-A: 1\n"] {
         assert_eq!(parse(&["--header", text]).expect_err(text).kind(), ErrorKind::ValueValidation);
     }
+}
+
+#[test]
+fn cors_adds_what_no_header_says() {
+    let names = |arguments: &[&str]| {
+        let lines = parsed(arguments).fields();
+        lines.iter().map(|line| format!("{}: {}", line.name(), line.value())).collect::<Vec<_>>()
+    };
+    let exposed = names(&["--cors"]).pop().unwrap();
+    assert!(exposed.starts_with("Access-Control-Expose-Headers: Accept-Ranges, "), "{exposed}");
+    assert_eq!(names(&["--cors"]), ["Access-Control-Allow-Origin: *", &exposed]);
+    let own = "access-control-allow-origin: https://one.test";
+    assert_eq!(names(&["--cors", "--header", own, "--header", "X-A: 1"]), [own, "X-A: 1", &exposed]);
+    assert_eq!(names(&["--header", own]), [own]);
 }
 
 #[test]

@@ -207,5 +207,15 @@ pub const CACHE_IDLE_TIME: Duration = Duration::from_secs(5);
 /// How often the cache is looked through for that.
 pub const CACHE_TIDY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Names of a path up to which a short way to it is looked for; web trees are rarely half as deep, and each takes a step.
+pub const WAY_NAMES_MAX: usize = 16;
+
+/// Directories whose state is remembered, to be shared by all that is kept below them. One that doesn't fit is looked at
+/// once more.
+pub const WAY_DIRECTORIES_MAX: usize = 1024;
+
+/// How long after a directory has changed a short way through it is looked for again: it has to settle first.
+pub const WAY_RETRY_INTERVAL: Duration = SETTLE_TIME;
+
 /// Tries of an `openat2` that the kernel could not finish because of renames (`EAGAIN`).
 pub const OPEN_TRIES_MAX: usize = 3;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use millpond::cli::Arguments;
+use millpond::cli::manual::Manual;
 use millpond::config;
 use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
@@ -36,13 +37,27 @@ use signal_hook::{flag, low_level};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments) {
+    let ended = match arguments.manual() {
+        Some(manual) => print(manual),
+        None => run(&arguments),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody is left to be told if this can't be written.
             let _ = write_line(io::stderr(), &format!("millpond: {failure}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A whole text on standard output, however long its reader takes.
+fn print(manual: Manual) -> Result<(), String> {
+    let written = manual.text().and_then(|text| io::stdout().write_all(&text));
+    match written {
+        // Its reader has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|cause| format!("can't write to standard output: {cause}")),
     }
 }
 

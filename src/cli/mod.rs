@@ -12,8 +12,10 @@ use std::str::FromStr;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use clap::{ArgAction, Parser, ValueEnum};
+use clap_complete::Shell;
 use log::LevelFilter;
 
+use self::manual::Manual;
 use self::span::Span;
 use crate::config::{self, Limits};
 use crate::http::cors;
@@ -23,6 +25,7 @@ use crate::observe::access_log::Format;
 pub mod span;
 pub mod address;
 pub mod cache_control;
+pub mod manual;
 mod texts;
 
 /// Serve a directory or a file over HTTP/1.1, and watch the threads do it
@@ -179,11 +182,24 @@ pub struct Arguments {
     #[arg(short, long, value_parser = BoolishValueParser::new())]
     #[arg(help_heading = OUTPUT, env = "MILLPOND_QUIET", hide_env = true)]
     quiet: bool,
+
+    /// Print completions for bash, elvish, fish, powershell or zsh
+    ///
+    /// And exit. For bash: millpond --completions bash > ~/.local/share/bash-completion/completions/millpond
+    #[arg(long, value_name = "SHELL", value_enum, hide_possible_values = true, help_heading = ABOUT)]
+    completions: Option<Shell>,
+
+    /// Print the manual page
+    ///
+    /// And exit. To read it: millpond --man | man -l -
+    #[arg(long, help_heading = ABOUT)]
+    man: bool,
 }
 
 const WHAT_IS_SERVED: &str = "What is served";
 const LIMITS: &str = "Limits (times are written 500ms, 10s or 2m)";
 const OUTPUT: &str = "Output";
+const ABOUT: &str = "About millpond";
 
 /// Each thread has a stack of 2 MiB of addresses; beyond this a number is a slip of the finger.
 const WORKERS_MAX: u64 = 1024;
@@ -219,6 +235,11 @@ impl Arguments {
             None if is_directory(site) => site.to_owned(),
             None => PathBuf::from("."),
         }
+    }
+
+    /// What is printed in place of serving, if anything is.
+    pub fn manual(&self) -> Option<Manual> {
+        self.completions.map(Manual::Completions).or_else(|| self.man.then_some(Manual::Page))
     }
 
     /// Where to listen.

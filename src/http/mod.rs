@@ -10,6 +10,7 @@
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 
+pub mod decimal;
 pub mod status;
 pub mod method;
 pub mod byte_set;

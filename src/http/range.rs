@@ -20,6 +20,7 @@
 //! An empty file satisfies no range. RFC 9110 would have it satisfy a suffix, but no Content-Range can say that.
 
 use crate::http::date;
+use crate::http::decimal;
 use crate::http::field::{Fields, Sole};
 use crate::http::method::Method;
 use crate::http::validator::{EntityTag, Validators};
@@ -68,7 +69,19 @@ impl ByteRange {
 
     /// The value of Content-Range for it: `bytes 0-499/1234` (RFC 9110 §14.4).
     pub fn content_range(&self) -> String {
-        format!("bytes {}-{}/{}", self.first, self.last, self.complete_length)
+        let mut value = Vec::new();
+        self.write_content_range(&mut value);
+        String::from_utf8(value).expect("digits and a few signs")
+    }
+
+    /// Appends that value.
+    pub fn write_content_range(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"bytes ");
+        decimal::write(out, self.first);
+        out.push(b'-');
+        decimal::write(out, self.last);
+        out.push(b'/');
+        decimal::write(out, self.complete_length);
     }
 
     fn overlaps(&self, other: &ByteRange) -> bool {

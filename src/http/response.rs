@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
+use super::decimal;
 use super::field_block::{self, FieldBlock, FieldLines};
 use super::field_line::FieldLine;
 use super::multipart::Multipart;
@@ -120,6 +121,12 @@ impl<F> Response<F> {
         self
     }
 
+    /// Adds Content-Range for the one range that is the content.
+    pub fn content_range(mut self, range: &ByteRange) -> Response<F> {
+        self.own.add_content_range(range);
+        self
+    }
+
     /// Replaces the content. It is dropped where the status forbids any (RFC 9110 §15.3.5, §15.4.5).
     pub fn content(mut self, content: Content<F>) -> Response<F> {
         if !self.status.forbids_content() {
@@ -140,7 +147,7 @@ impl<F> Response<F> {
     /// Appends the head, from the status line to the empty line, to `out`. A response to HEAD has the same head.
     pub fn encode_head(&self, stamp: Stamp<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
-        write_decimal(out, u64::from(self.status.code()));
+        decimal::write(out, u64::from(self.status.code()));
         out.push(b' ');
         out.extend_from_slice(self.status.reason().as_bytes());
         out.extend_from_slice(b"\r\nDate: ");
@@ -149,7 +156,7 @@ impl<F> Response<F> {
         self.encode_fields(stamp.extra, out);
         if let Some(length) = self.content.length() {
             out.extend_from_slice(b"Content-Length: ");
-            write_decimal(out, length);
+            decimal::write(out, length);
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(match stamp.connection {
@@ -200,19 +207,3 @@ impl<F> Content<F> {
 /// Of a line of text that this program says.
 const PLAIN_TEXT: FieldBlock =
     FieldBlock::fixed("Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n");
-
-/// A number takes 10 ns like this and 20 by `write!`, and there are two in every head.
-fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
-    // The largest has 20 digits.
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] += u8::try_from(number % 10).expect("a digit");
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[first..]);
-}

@@ -52,10 +52,11 @@ use rustix::fs;
 use rustix::process::{Resource, getrlimit};
 
 use super::file_system;
-use super::moment::{Epoch, LookedAt, Moment, nanoseconds};
+use super::moment::{Epoch, LookedAt, Moment, Occasion, nanoseconds};
 use super::representation::{Representation, Source};
-use super::root::{Patience, Root, Sight};
+use super::root::{Passage, Root, Sight};
 use super::stamp::Stamp;
+use super::way::{Passable, Way, Ways};
 use crate::config;
 use crate::http::negotiation::Coding;
 
@@ -63,6 +64,7 @@ use crate::http::negotiation::Coding;
 #[derive(Debug)]
 pub struct Cache {
     versions: Versions<OwnKey, Arc<Version>, Weights>,
+    ways: Ways,
     epoch: Epoch,
     /// The moment of the last tidying. Only the thread that tidies uses it.
     tidied_at: AtomicU64,
@@ -83,6 +85,7 @@ pub struct Version {
     /// What was opened: of a directory, its index.
     pub name: CString,
     pub stamp: Stamp,
+    way: Way,
     pub representation: Representation,
     /// The version stood at some time after that moment.
     looked_at: LookedAt,
@@ -90,11 +93,13 @@ pub struct Version {
     pub alone_at: [LookedAt; Coding::ALL.len()],
 }
 
-impl Version {
-    /// A version that was opened for a request received at a moment.
-    pub fn new(name: CString, stamp: Stamp, representation: Representation, received: Moment) -> Version {
-        Version { name, stamp, representation, looked_at: LookedAt::new(received), alone_at: Default::default() }
-    }
+/// How a version was found.
+#[derive(Debug)]
+pub struct Opened<'n> {
+    /// What was opened: of a directory, its index.
+    pub name: &'n [u8],
+    pub stamp: Stamp,
+    pub passage: Passage,
 }
 
 /// Whether anything is kept.
@@ -117,17 +122,22 @@ impl Cache {
         let versions =
             Versions::with_options(options, weights, DefaultHashBuilder::default(), DefaultLifecycle::default());
         let epoch = Epoch::new(epoch);
-        Cache { versions, epoch, tidied_at: AtomicU64::new(0) }
+        Cache { versions, ways: Ways::new(), epoch, tidied_at: AtomicU64::new(0) }
     }
 
-    /// The version that is kept under a key, if it is the current one for a request received at `received`.
-    pub fn current(&self, root: &Root, key: Key<'_>, received: Instant, patience: Patience) -> Option<Arc<Version>> {
+    /// The version that is kept under a key, if it is the current one for a request.
+    pub fn current(&self, root: &Root, key: Key<'_>, at: &Occasion) -> Option<Arc<Version>> {
         let version = self.versions.get(&key)?;
-        let received = self.moment(received);
+        let received = self.moment(at.received);
         if version.looked_at.covers(received) {
             return Some(version);
         }
-        match root.look(&version.name, patience) {
+        let sight = match version.passable(root, received) {
+            Passable::Plainly => root.look_plainly(&version.name),
+            Passable::Contained => root.look(&version.name, at.patience),
+            Passable::NoLonger => Sight::NoFile,
+        };
+        match sight {
             Sight::File(stamp) if stamp == version.stamp => {
                 version.looked_at.note(received);
                 Some(version)
@@ -138,6 +148,24 @@ impl Cache {
             }
             Sight::Unclear => None,
         }
+    }
+
+    /// A version that was opened for a request; none if its name is one that nothing can have.
+    pub fn version(
+        &self,
+        root: &Root,
+        opened: Opened<'_>,
+        representation: Representation,
+        at: &Occasion,
+    ) -> Option<Version> {
+        let Opened { name, stamp, passage } = opened;
+        let received = self.moment(at.received);
+        let way = match passage {
+            Passage::WithoutLinks => self.ways.to(root, name, &stamp, at.now, received.unwrap_or(0)),
+            Passage::ByLinks => Way::Contained,
+        };
+        let (name, looked_at) = (CString::new(name).ok()?, LookedAt::new(received));
+        Some(Version { name, stamp, way, representation, looked_at, alone_at: Default::default() })
     }
 
     /// Keeps a version. Its source is one of [`keepable`].
@@ -184,8 +212,15 @@ impl Cache {
     }
 
     /// When that was, as looks are noted.
-    pub fn moment(&self, instant: Instant) -> Moment {
+    pub fn moment(&self, instant: Instant) -> Option<Moment> {
         self.epoch.moment(instant)
+    }
+}
+
+impl Version {
+    /// How the directory that it lies in can be looked into.
+    pub fn passable(&self, root: &Root, received: Option<Moment>) -> Passable {
+        received.map_or(Passable::Contained, |received| self.way.passable(root, received))
     }
 }
 

@@ -11,10 +11,10 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::cache::Key;
-use super::moment::LookedAt;
+use super::moment::{LookedAt, Occasion};
 use super::options::Missing;
 use super::representation::Representation;
-use super::store::{Name, Occasion, Sought, Store};
+use super::store::{Name, Sought, Store};
 use crate::http::negotiation::{self, Asked};
 use crate::http::request::RequestHead;
 use crate::http::response::{Content, Response};
@@ -34,13 +34,13 @@ pub struct ErrorPage {
 
 impl ErrorPage {
     pub fn seek(&self, store: &Store, at: &Occasion) -> Sought {
-        store.seek(Key { path: b"404.html", coding: None }, Name::plain(c"404.html"), &self.absent, at)
+        store.seek(Key { path: b"404.html", coding: None }, Name::plain(b"404.html"), &self.absent, at)
     }
 }
 
 /// The page that an app is.
 pub fn app(store: &Store, at: &Occasion) -> Sought {
-    store.find(Key { path: b"", coding: None }, Name::plain(c"index.html"), at)
+    store.find(Key { path: b"", coding: None }, Name::plain(b"index.html"), at)
 }
 
 /// Whether a page of the app could have that path: its last segment has no dot.

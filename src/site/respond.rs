@@ -16,7 +16,7 @@
 //! *Invariant:* the steps decide, nothing here sends. The same response answers GET and HEAD; the engine leaves the
 //! content out (RFC 9110 §9.3.2).
 
-use std::ffi::CString;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -26,11 +26,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::cache::{Cache, Kept, Key, Version};
 use super::fallback::{self, ErrorPage};
+use super::moment::Occasion;
 use super::options::{Cors, Hidden, Options};
 use super::representation::Representation;
 use super::root::{Absent, Patience};
 use super::single::{self, Single};
-use super::store::{Name, Occasion, Sought, Store};
+use super::store::{Name, Sought, Store};
 use super::variants;
 use crate::http::cors;
 use crate::http::method::Method;
@@ -179,16 +180,13 @@ impl Site {
         if at.patience == Patience::Nothing {
             return Sought::Unclear;
         }
-        let name = match &self.single {
-            Some(single) if single.is_at(wanted.relative) => single.name.to_bytes().to_vec(),
-            None if self.may_serve(wanted.path) => {
-                let index = if wanted.path.is_directory() { INDEX } else { b"" };
-                [wanted.relative, index].concat()
-            }
-            Some(_) | None => return Sought::Absent(Absent::NotFound),
+        let name: Cow<'_, [u8]> = match &self.single {
+            Some(single) if single.is_at(wanted.relative) => Cow::Borrowed(single.name.as_slice()),
+            None if !self.may_serve(wanted.path) => return Sought::Absent(Absent::NotFound),
+            None if wanted.path.is_directory() => Cow::Owned([wanted.relative, INDEX].concat()),
+            None => Cow::Borrowed(wanted.relative),
+            Some(_) => return Sought::Absent(Absent::NotFound),
         };
-        // A NUL, which no name has, was refused with the request.
-        let Ok(name) = CString::new(name) else { return Sought::Absent(Absent::NotFound) };
         self.store.open_anew(wanted.key(), Name::plain(&name), at)
     }
 
@@ -297,7 +295,7 @@ fn judge(request: &RequestHead<'_>, representation: &Representation, now: System
         // Clients decode what they get in parts as one, boundaries and all.
         Selection::Multiple(_) if representation.coding.is_some() => whole(representation),
         Selection::Single(range) => Response::with(Status::PARTIAL_CONTENT, lines.whole.clone())
-            .field("Content-Range", &range.content_range())
+            .content_range(&range)
             .content(Content::range(source(), range)),
         Selection::Multiple(ranges) => {
             let parts = Multipart::new(ranges, media_type, boundary(now))

@@ -1,8 +1,9 @@
 //! The two functions that go from a name to a file: one opens, one only looks; both beneath the root, or not at all.
 //!
 //! *Invariants:* the kernel resolves the path, from a descriptor of the root, with `RESOLVE_BENEATH`, so nothing that is
-//! swapped, linked or spelt can lead outside; no verdict about a path is ever kept. What is described is the descriptor
-//! that was opened, never the path a second time. Only regular files and directories come out.
+//! swapped, linked or spelt can lead outside; no verdict about a path is kept but what the next look upholds
+//! ([`way`](super::way)). What is described is the descriptor that was opened, never the path a second time. Only regular
+//! files and directories come out.
 //!
 //! Rejected: canonicalise the path, compare it with the root, open it. Between the second and the third the path may
 //! have become another (a dozen servers have had that CVE), and a comparison of strings takes `public-restricted` for
@@ -18,7 +19,8 @@
 //! doesn't follow a link. There is no directory on the way that could be a link, the name itself is not followed, and a
 //! name that is neither `.` nor `..` can't leave the directory it is looked up in; the right to search the root is asked
 //! as for any path. A link shows as a link, and then the long way is gone. The short way finds no more than the long one
-//! would, so it is as contained; a mount on the name, which both cross, shows as another device.
+//! would, so it is as contained; a mount on the name, which both cross, shows as another device. Further down, one will
+//! do as long as it is known that there is no link on the way: that is what a [`way`](super::way) is.
 //!
 //! A look that must not wait has `RESOLVE_CACHED` (Linux 5.12): the kernel answers from memory or says that it can't; so
 //! it says of a link that nobody has followed lately, too, since it would have to note the time of that.
@@ -62,9 +64,16 @@ pub enum Links {
 /// What is there under a path.
 #[derive(Debug)]
 pub enum Found {
-    /// A regular file, opened, and how it was after the opening.
-    File(File, Stamp),
+    /// A regular file, opened, how it was after the opening, and what the way to it was like.
+    File(File, Stamp, Passage),
     Directory,
+}
+
+/// Whether a link was followed on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    WithoutLinks,
+    ByLinks,
 }
 
 /// Why nothing can be served under a path.
@@ -141,11 +150,14 @@ impl Root {
     ///
     /// # Errors
     /// See [`Absent`].
-    pub fn find(&self, relative: &CStr) -> Result<Found, Absent> {
-        let file = self.open_beneath(relative).map_err(absent)?;
+    pub fn find(&self, relative: &[u8]) -> Result<Found, Absent> {
+        let (file, passage) = match self.open_beneath(relative, self.resolve | ResolveFlags::NO_SYMLINKS) {
+            Err(Errno::LOOP) => (self.open_beneath(relative, self.resolve).map_err(absent)?, Passage::ByLinks),
+            opened => (opened.map_err(absent)?, Passage::WithoutLinks),
+        };
         let stat = fs::fstat(&file).map_err(absent)?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(Found::File(File::from(file), Stamp::of(&stat))),
+            FileType::RegularFile => Ok(Found::File(File::from(file), Stamp::of(&stat), passage)),
             FileType::Directory => Ok(Found::Directory),
             _ => Err(Absent::NotFound),
         }
@@ -154,23 +166,46 @@ impl Root {
     /// Looks at what is under a path relative to the root, and opens nothing. A [`Sight::File`] is what
     /// [`find`](Root::find) would have found, if it may still be read: a stamp changes with the permissions.
     pub fn look(&self, relative: &CStr, patience: Patience) -> Sight {
-        match self.look_without_links(relative) {
-            Some(sight) => sight,
-            None => self.look_beneath(relative, patience),
+        if self.is_local && !relative.to_bytes().contains(&b'/') {
+            self.look_plainly_or_along_links(relative, patience)
+        } else {
+            self.look_beneath(relative, patience)
         }
     }
 
-    /// The short way; none if it isn't one for this name.
-    fn look_without_links(&self, relative: &CStr) -> Option<Sight> {
-        if !self.is_local || relative.to_bytes().contains(&b'/') {
-            return None;
+    /// Looks at what is under a path on which, for all but its last name, no link is known to be (see
+    /// [`way`](super::way)). If the last one is a link now, that is no file.
+    pub fn look_plainly(&self, relative: &CStr) -> Sight {
+        match self.stat(relative) {
+            Ok(stat) => sight(&stat),
+            Err(errno) => blind(errno),
         }
-        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
-        match fs::statat(&self.directory, relative, flags) {
-            Ok(stat) if is_link(&stat) => None,
-            Ok(stat) => Some(sight(&stat)),
-            Err(errno) => Some(blind(errno)),
+    }
+
+    /// The same for a name that may well be a link: that is looked at the long way.
+    pub fn look_plainly_or_along_links(&self, relative: &CStr, patience: Patience) -> Sight {
+        match self.stat(relative) {
+            Ok(stat) if is_link(&stat) => self.look_beneath(relative, patience),
+            Ok(stat) => sight(&stat),
+            Err(errno) => blind(errno),
         }
+    }
+
+    /// The stamp of a directory, under the same condition; none if it isn't one. The empty path is the root.
+    pub fn look_at_directory(&self, relative: &CStr) -> Option<Stamp> {
+        let stat = self.stat(relative).ok()?;
+        (FileType::from_raw_mode(stat.st_mode) == FileType::Directory).then(|| Stamp::of(&stat))
+    }
+
+    /// Whether looking up a name in the root can't mean asking another machine or process.
+    pub fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    /// One look, which doesn't follow the last name.
+    fn stat(&self, relative: &CStr) -> Result<Stat, Errno> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC | AtFlags::EMPTY_PATH;
+        fs::statat(&self.directory, relative, flags)
     }
 
     fn look_beneath(&self, relative: &CStr, patience: Patience) -> Sight {
@@ -191,11 +226,11 @@ impl Root {
         }
     }
 
-    fn open_beneath(&self, relative: &CStr) -> Result<OwnedFd, Errno> {
+    fn open_beneath(&self, relative: &[u8], resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let mut further_tries = 1..config::OPEN_TRIES_MAX;
         loop {
-            match fs::openat2(&self.directory, relative, flags, Mode::empty(), self.resolve) {
+            match fs::openat2(&self.directory, relative, flags, Mode::empty(), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) if further_tries.next().is_some() => {}
                 opened => return opened,
             }

@@ -6,7 +6,6 @@
 //! be served, and neither a descriptor nor a sandbox that is tied to the old file would lead there. At `/` the file itself
 //! answers, not a redirect, for who types the address or gives it to a script; what it is to be saved as, the answer says.
 
-use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +19,7 @@ use crate::http::{disposition, target};
 /// The one file.
 #[derive(Debug)]
 pub struct Single {
-    pub name: CString,
+    pub name: Vec<u8>,
     /// The value of Content-Disposition, for where the path doesn't say the name.
     disposition: String,
 }
@@ -37,15 +36,15 @@ pub fn place(path: &Path) -> io::Result<(PathBuf, Option<Single>)> {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) if found.is_file() => {
             let directory = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            Ok((directory.to_owned(), Some(Single::new(name.as_bytes())?)))
+            Ok((directory.to_owned(), Some(Single::new(name.as_bytes()))))
         }
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a directory nor a regular file")),
     }
 }
 
 impl Single {
-    fn new(name: &[u8]) -> io::Result<Single> {
-        Ok(Single { name: CString::new(name)?, disposition: disposition::inline(name) })
+    fn new(name: &[u8]) -> Single {
+        Single { name: name.to_owned(), disposition: disposition::inline(name) }
     }
 
     /// Whether it can be served, so that a start that can come to nothing doesn't succeed.
@@ -74,11 +73,11 @@ impl Single {
 
     /// Whether a path relative to the root leads to it.
     pub fn is_at(&self, relative: &[u8]) -> bool {
-        relative.is_empty() || relative == self.name.to_bytes()
+        relative.is_empty() || relative == self.name
     }
 
     /// The path by its name, as a URI writes it.
     pub fn uri_path(&self) -> String {
-        target::uri_path(self.name.to_bytes())
+        target::uri_path(&self.name)
     }
 }

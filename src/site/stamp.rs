@@ -49,6 +49,11 @@ impl Stamp {
         now.duration_since(instant(self.changed)).is_ok_and(|age| age >= config::SETTLE_TIME)
     }
 
+    /// Whether both are on the same file system.
+    pub fn is_beside(&self, other: &Stamp) -> bool {
+        self.device == other.device
+    }
+
     /// Whether the file claims to have been modified after `now`.
     pub fn is_of_the_future(&self, now: SystemTime) -> bool {
         instant(self.modified) > now

@@ -9,18 +9,20 @@
 //! look at it would do for all names, but takes three system calls below the root, as many as three looks at names that
 //! aren't there; and it says nothing of names that are there and lead to nothing, as links do.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use super::cache::{self, Cache, Key, Version};
-use super::moment::LookedAt;
+use super::cache::{self, Cache, Key, Opened, Version};
+use super::moment::{LookedAt, Occasion};
 use super::options::Options;
 use super::representation::{Description, Representation, Source};
 use super::root::{Absent, Found, Patience, Root, Sight};
 use super::stamp::Stamp;
+use super::way::Passable;
 use crate::http::field_line::FieldLine;
 
 /// The root, what is kept of it, and how it is described.
@@ -30,16 +32,6 @@ pub struct Store {
     pub cache: Cache,
     cache_control: FieldLine,
     vary: Option<&'static str>,
-}
-
-/// When a request came, and what its answer may wait for.
-#[derive(Clone, Copy, Debug)]
-pub struct Occasion {
-    /// For dates, and for whether a file has settled.
-    pub now: SystemTime,
-    /// By then the request had been received whole.
-    pub received: Instant,
-    pub patience: Patience,
 }
 
 /// What came of looking for a file.
@@ -55,8 +47,10 @@ pub enum Sought {
 /// The name of a file: that of another, and an extension, which may be empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Name<'n> {
-    pub base: &'n CStr,
+    pub base: &'n [u8],
     pub extension: &'static str,
+    /// The other file, where it is at hand: the way to it leads to this one, too.
+    pub beside: Option<&'n Version>,
 }
 
 impl Store {
@@ -72,26 +66,29 @@ impl Store {
 
     /// What is kept under a key and current.
     pub fn kept(&self, key: Key<'_>, at: &Occasion) -> Option<Arc<Version>> {
-        self.cache.current(&self.root, key, at.received, at.patience)
+        self.cache.current(&self.root, key, at)
     }
 
     /// What isn't kept.
     pub fn open_anew(&self, key: Key<'_>, name: Name<'_>, at: &Occasion) -> Sought {
-        // A NUL, which no name has, was refused with the request.
-        let Some(whole) = name.joined() else { return Sought::Absent(Absent::NotFound) };
+        let whole = name.whole();
         let mut found = self.root.find(&whole);
         if matches!(found, Err(Absent::NoDescriptor)) && self.cache.let_go_of_descriptors() {
             found = self.root.find(&whole);
         }
-        let (file, stamp) = match found {
-            Ok(Found::File(file, stamp)) => (Arc::new(file), stamp),
+        let (file, stamp, passage) = match found {
+            Ok(Found::File(file, stamp, passage)) => (Arc::new(file), stamp, passage),
             Ok(Found::Directory) => return Sought::Directory,
             Err(absent) => return Sought::Absent(absent),
         };
         let source = cache::keepable(&file, &stamp, at.now);
         let keeps = source.is_some();
         let representation = self.describe(source.unwrap_or(Source::Opened(file)), &stamp, key, name, at);
-        let version = Arc::new(Version::new(whole, stamp, representation, self.cache.moment(at.received)));
+        let opened = Opened { name: &whole, stamp, passage };
+        let Some(version) = self.cache.version(&self.root, opened, representation, at) else {
+            return Sought::Absent(Absent::NotFound);
+        };
+        let version = Arc::new(version);
         if keeps {
             self.cache.keep(key, &version);
         }
@@ -104,8 +101,8 @@ impl Store {
         if absent.covers(received) {
             return Sought::Absent(Absent::NotFound);
         }
-        // Most likely it still isn't there. Not asked before, for the short look at a name in the root can't be told not to
-        // wait for a disk: see `root`.
+        // Most likely it still isn't there. Not asked before, for the short look can't be told not to wait for a disk: see
+        // `root`.
         let sight = if absent.is_recent(received) { self.look(name, at) } else { Sight::Unclear };
         let sought = match sight {
             Sight::NoFile => Sought::Absent(Absent::NotFound),
@@ -128,16 +125,17 @@ impl Store {
     }
 
     fn look(&self, name: Name<'_>, at: &Occasion) -> Sight {
-        name.with(|whole| self.root.look(whole, at.patience)).unwrap_or(Sight::NoFile)
+        let way = name.beside.map(|version| version.passable(&self.root, self.cache.moment(at.received)));
+        let look = |whole: &CStr| match way {
+            Some(Passable::Plainly) => self.root.look_plainly_or_along_links(whole, at.patience),
+            Some(Passable::Contained | Passable::NoLonger) | None => self.root.look(whole, at.patience),
+        };
+        name.with(look).unwrap_or(Sight::NoFile)
     }
 
     fn describe(&self, source: Source, stamp: &Stamp, key: Key<'_>, name: Name<'_>, at: &Occasion) -> Representation {
-        let description = Description {
-            name: name.base.to_bytes(),
-            coding: key.coding,
-            cache_control: &self.cache_control,
-            vary: self.vary,
-        };
+        let description =
+            Description { name: name.base, coding: key.coding, cache_control: &self.cache_control, vary: self.vary };
         Representation::new(source, stamp, &description, at.now)
     }
 }
@@ -147,20 +145,23 @@ const NAME_BYTES_ON_STACK: usize = 256;
 
 impl<'n> Name<'n> {
     /// A name as it is.
-    pub fn plain(base: &'n CStr) -> Name<'n> {
-        Name { base, extension: "" }
+    pub fn plain(base: &'n [u8]) -> Name<'n> {
+        Name { base, extension: "", beside: None }
     }
 
-    fn joined(self) -> Option<CString> {
-        CString::new([self.base.to_bytes(), self.extension.as_bytes()].concat()).ok()
+    fn whole(self) -> Cow<'n, [u8]> {
+        match self.extension {
+            "" => Cow::Borrowed(self.base),
+            extension => Cow::Owned([self.base, extension.as_bytes()].concat()),
+        }
     }
 
     /// Hands `then` the whole name; none if it can't be one.
     fn with<T>(self, then: impl FnOnce(&CStr) -> T) -> Option<T> {
-        let (base, extension) = (self.base.to_bytes(), self.extension.as_bytes());
+        let (base, extension) = (self.base, self.extension.as_bytes());
         let length = base.len() + extension.len();
         if length >= NAME_BYTES_ON_STACK {
-            return self.joined().map(|whole| then(&whole));
+            return CString::new(self.whole()).ok().map(|whole| then(&whole));
         }
         let mut room = [0; NAME_BYTES_ON_STACK];
         room[..base.len()].copy_from_slice(base);

@@ -22,8 +22,9 @@
 use std::sync::Arc;
 
 use super::cache::{Key, Version};
+use super::moment::Occasion;
 use super::root::Absent;
-use super::store::{Name, Occasion, Sought, Store};
+use super::store::{Name, Sought, Store};
 use crate::http::field::Fields;
 use crate::http::negotiation::{self, Coding};
 
@@ -58,7 +59,7 @@ pub fn choose(
 
 fn seek(store: &Store, path: &[u8], plain: &Version, coding: Coding, at: &Occasion) -> Sought {
     let (key, alone_at) = (Key { path, coding: Some(coding) }, &plain.alone_at[coding.index()]);
-    let name = Name { base: &plain.name, extension: coding.extension() };
+    let name = Name { base: plain.name.to_bytes(), extension: coding.extension(), beside: Some(plain) };
     let sought = store.seek(key, name, alone_at, at);
     match &sought {
         Sought::Found(variant) if variant.stamp.modified < plain.stamp.modified => {

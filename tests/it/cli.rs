@@ -413,3 +413,42 @@ fn stderr_lines(args: &[&str], count: std::ops::RangeInclusive<usize>) {
     let text = String::from_utf8_lossy(&stderr);
     assert!(count.contains(&text.lines().count()), "{text}");
 }
+
+// -------------------------------------------------------------------------------------------------------------- manual
+
+/// Whatever the environment sets, no site is served then.
+#[test]
+fn completions_and_the_manual_page_are_printed_in_place_of_serving() {
+    for (args, begin) in [(&["--completions", "bash"][..], "_millpond() {"), (&["--man"], ".ie ")] {
+        let mut command = with(args);
+        command.env("MILLPOND_PORT", "1");
+        let Ended { code, stdout, stderr } = run(command);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{args:?}");
+        assert!(stdout.starts_with(begin), "{args:?}: {stdout}");
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let command = || {
+        let mut command = with(&["--man"]);
+        command.stderr(Stdio::piped());
+        command
+    };
+    let ended = command().stdout(full).output().expect("it runs");
+    let said = "millpond: can't write to standard output: No space left on device (os error 28)\n";
+    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(1), said));
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let ended = command().stdout(writer).output().expect("it runs");
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]), "a reader that has left");
+}
+
+rows!(suggests:
+    an_unknown_option_gets_the_right_one("--prot", "'--port'"),
+    an_unknown_format_gets_the_right_one("--access-log=comon", "'common'"),
+);
+
+fn suggests(arg: &str, suggestion: &str) {
+    let Ended { code, stdout, stderr } = run(with(&[arg]));
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("a similar") && stderr.contains(suggestion), "{stderr}");
+    assert!(!stderr.contains('\u{1b}'), "colours only where somebody looks: {stderr:?}");
+}

@@ -6,8 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
+use clap_complete::Shell;
 use log::LevelFilter;
+use millpond::cli::manual::Manual;
 use millpond::cli::span::SpanError;
 use millpond::cli::{AccessLog, Arguments, address, cache_control, span};
 use millpond::config::Limits;
@@ -256,7 +258,7 @@ fn the_variable_of_every_option_is_named_after_it() {
     for argument in command.get_arguments() {
         let Some(long) = argument.get_long() else { continue };
         let expected = match long {
-            "help" | "version" => None,
+            "help" | "version" | "completions" | "man" => None,
             // Behind it stands an option of its own, which takes several lines.
             "header" => None,
             "MILLPOND_HEADER" => Some("MILLPOND_HEADER".to_owned()),
@@ -265,6 +267,32 @@ fn the_variable_of_every_option_is_named_after_it() {
         assert_eq!(argument.get_env().map(|name| name.to_str().unwrap().to_owned()), expected, "--{long}");
     }
     command.debug_assert();
+}
+
+#[test]
+fn completions_know_every_option_and_nothing_that_is_hidden() {
+    for shell in Shell::value_variants() {
+        let script = Manual::Completions(*shell).text().expect("memory takes it");
+        let script = String::from_utf8(script).expect("it is text");
+        for argument in Arguments::command().get_arguments() {
+            let Some(long) = argument.get_long() else { continue };
+            assert_eq!(script.contains(long), !argument.is_hide_set(), "{long} for {shell}");
+        }
+        assert!(script.contains("version"), "{shell}");
+    }
+}
+
+#[test]
+fn the_manual_page_has_every_option_and_what_follows_them_in_help() {
+    let page = String::from_utf8(Manual::Page.text().expect("memory takes it")).expect("it is text");
+    let page = page.replace("\\-", "-");
+    for argument in Arguments::command().get_arguments() {
+        let Some(long) = argument.get_long() else { continue };
+        assert_eq!(page.contains(&format!("--{long}\\fR")), !argument.is_hide_set(), "{long}");
+    }
+    for title in ["Examples:", "Environment:", "Signals:", "Exit codes:"] {
+        assert!(page.contains(title), "{title}");
+    }
 }
 
 /// Set in the child below, so that this test binary, started by nobody else, says what it parsed.

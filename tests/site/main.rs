@@ -4,6 +4,7 @@
 mod support;
 mod kept;
 mod changes;
+mod ways;
 mod bounds;
 mod races;
 mod variants;

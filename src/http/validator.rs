@@ -41,6 +41,14 @@ pub struct FileTime {
     pub nanoseconds: u32,
 }
 
+impl FileTime {
+    /// Whether it is the other one, cut to whole seconds, milliseconds or microseconds.
+    pub fn is_cut_from(self, other: FileTime) -> bool {
+        let is_cut_to = |unit: u32| self.nanoseconds == other.nanoseconds - other.nanoseconds % unit;
+        self.seconds == other.seconds && [1_000_000_000, 1_000_000, 1_000].into_iter().any(is_cut_to)
+    }
+}
+
 impl Validators {
     /// Nothing to compare with: for a file that hasn't settled, or a page made up on the spot.
     pub const NONE: Validators = Validators { etag: None, last_modified: None };

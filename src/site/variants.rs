@@ -12,7 +12,8 @@
 //! Which codings, and in which order, is [`negotiation`]'s. Here, each is looked for until one is
 //! found. A client that asks for no coding costs nothing.
 //!
-//! Equal times count as fresh, for `gzip --keep` and its like give the plain file's time to what they write.
+//! Equal times count as fresh, for `gzip --keep` and its like give the plain file's time to what they write; so do those that
+//! such tools have cut ([`Stamp::is_no_older_than`](super::stamp::Stamp::is_no_older_than)).
 //!
 //! *Looked at one after the other:* a plain file is exchanged between the two looks, with all its variants, for newer ones:
 //! then a new variant is sent, which is as well. For a variant to be sent that is older than the plain file beside it, the
@@ -62,7 +63,7 @@ fn seek(store: &Store, path: &[u8], plain: &Version, coding: Coding, at: &Occasi
     let name = Name { base: plain.name.to_bytes(), extension: coding.extension(), beside: Some(plain) };
     let sought = store.seek(key, name, alone_at, at);
     match &sought {
-        Sought::Found(variant) if variant.stamp.modified < plain.stamp.modified => {
+        Sought::Found(variant) if !variant.stamp.is_no_older_than(&plain.stamp) => {
             alone_at.note(store.cache.moment(at.received));
             Sought::Absent(Absent::NotFound)
         }

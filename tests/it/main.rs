@@ -13,6 +13,7 @@ mod special_files;
 mod representation;
 mod variants;
 mod fallback;
+mod app;
 mod single;
 mod cors;
 mod conditions;

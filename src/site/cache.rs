@@ -20,6 +20,8 @@
 //!   stamps before it copies.
 //! - *A look* takes the same two steps, and finds the same stamp, whose last change is before the first of them; so the
 //!   version stood when the name was resolved, after R.
+//! - *A look that finds no file* says that there was none when the name was resolved, after R; so it vouches for an absence,
+//!   of a variant or an error page, as for a file ([`store`](super::store) keeps such looks).
 //! - *No look* is needed if one was made for a request received at R or later: it came after that, and so after R.
 //!   [`looked_at`](Version) says for which moment of receipt a look was made, not when, so nobody has to read a clock,
 //!   and a batch of requests that were received together costs one look per file (see [`moment`](super::moment)).

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use clap::Parser;
 use millpond::announce::browser::{self, Opening};
 use millpond::announce::qr::{self, Ink};
-use millpond::announce::{self, Announcement};
+use millpond::announce::{self, Announcement, Front};
 use millpond::cli::Arguments;
 use millpond::cli::manual::Manual;
 use millpond::config;
@@ -35,7 +35,7 @@ use millpond::observe::log_queue::{Closed, LogQueue};
 use millpond::observe::proxies::Proxies;
 use millpond::sandbox::{self, Reading, Sandbox};
 use millpond::server::{DrainHandle, Server, Stage};
-use millpond::site::options::{Hidden, Options};
+use millpond::site::options::{Cors, Hidden, Missing, Options};
 use millpond::site::respond::Site;
 use millpond::site::root::Links;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -72,8 +72,14 @@ fn print(manual: Manual) -> Result<(), String> {
 fn run(arguments: &Arguments) -> Result<(), String> {
     // Before anything is opened: descriptors are passed by their numbers.
     let inherited = inherit::inherited().map_err(|error| error.to_string())?;
-    let directory = arguments.directory(Path::is_dir);
-    let site = Site::open(&directory, options(arguments)).map_err(|cause| cannot_serve(&directory, &cause))?;
+    let path = arguments.path(Path::is_dir);
+    let site = Site::open(&path, options(arguments)).map_err(|cause| cannot_serve(&path, &cause))?;
+    if site.is_single() && arguments.spa {
+        return Err(format!(
+            "can't serve {} as an app: it is a file; name the directory with its index.html",
+            path.display()
+        ));
+    }
     let limits = arguments.limits();
     let workers = limits.workers;
     let by = if io::stderr().is_terminal() { StartedBy::Person } else { StartedBy::Script };
@@ -82,7 +88,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     drain_on_signals(&server.drain_handle())
         .and_then(|()| outlive_full_files())
         .map_err(|cause| format!("can't handle signals: {cause}"))?;
-    let announcement = announce::announce(server.addresses(), &announce::interfaces());
+    let front = Front { scheme: "http", path: site.front() };
+    let announcement = announce::announce(server.addresses(), &announce::interfaces(), &front);
     let manager = Manager::from_environment();
     let opening = arguments.listening.open.then(|| open_in_browser(&announcement));
 
@@ -93,7 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 
     let diagnostics = start_diagnostics(arguments)?;
     announce_first_line(&announcement);
-    log::info!("serving {}, workers: {workers}", directory.display());
+    log::info!("serving {}, workers: {workers}", path.display());
     if let Some(remark) = opened.remark {
         log::warn!("{remark}");
     }
@@ -109,7 +116,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Manager::none()
     });
     let result = serve(arguments, server, site, |stage| match stage {
-        Stage::Serving => manager.ready(&format!("serving {}", directory.display())),
+        Stage::Serving => manager.ready(&format!("serving {}", path.display())),
         Stage::Leaving => manager.stopping(),
     });
     if diagnostics.dropped() > 0 {
@@ -124,13 +131,16 @@ fn options(arguments: &Arguments) -> Options {
     Options {
         links: if arguments.follow_symlinks { Links::Anywhere } else { Links::Beneath },
         hidden: if arguments.hidden { Hidden::Served } else { Hidden::Denied },
+        missing: if arguments.spa { Missing::MayBeOfApp } else { Missing::IsNotFound },
+        cors: if arguments.cors { Cors::Anyone } else { Cors::SameOrigin },
+        cache_control: arguments.cache_control.clone(),
     }
 }
 
 /// With diagnostics running: from the first connection to the last.
 fn serve(arguments: &Arguments, server: Server, site: Site, tell: impl FnMut(Stage)) -> Result<(), String> {
     let access_log = start_access_log(arguments)?;
-    let server = server.with_fields(arguments.headers().to_vec());
+    let server = server.with_fields(arguments.fields());
     let server = match &access_log {
         Some(log) => server.with_access_log(log.clone()),
         None => server,
@@ -265,18 +275,20 @@ fn is_ignored(signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
-fn cannot_serve(directory: &Path, cause: &io::Error) -> String {
-    let directory = directory.display();
+fn cannot_serve(path: &Path, cause: &io::Error) -> String {
+    let path = path.display();
     match cause.kind() {
         io::ErrorKind::NotFound => {
-            format!("can't serve {directory}: there is no such directory; name one that is there")
+            format!("can't serve {path}: there is no such directory or file; name one that is there")
         }
         io::ErrorKind::NotADirectory => {
-            format!("can't serve {directory}: it is no directory; name the one that it is in")
+            format!("can't serve {path}: what it leads through is no directory")
         }
         io::ErrorKind::PermissionDenied => {
-            format!("can't serve {directory}: no permission; make it searchable for this user (chmod u+rx)")
+            format!(
+                "can't serve {path}: no permission; make it readable for this user (chmod u+r, of a directory u+rx)"
+            )
         }
-        _ => format!("can't serve {directory}: {cause}"),
+        _ => format!("can't serve {path}: {cause}"),
     }
 }

@@ -281,6 +281,8 @@ pub fn visits() -> Vec<Seed> {
         visit("ranges", SMALL_WRITES, &[&with("Range: bytes=0-1,4-4,-2"), &with("Range: bytes=99-")]),
         visit("ranges of a large file", 0, &[&with("Range: bytes=0-66000,69000-").replace("hello.txt", "large.bin")]),
         visit("a tag", 0, &[&with("If-None-Match: \"e-ae1b981bc490a00\""), &with("If-Match: \"old\"")]),
+        visit("a coding", 0, &[&with("Accept-Encoding: gzip, deflate, br;q=0.5, *;q=0"), &with("Accept-Encoding: br")]),
+        visit("a range of a coding", 0, &[&with("Accept-Encoding: x-gzip\r\nRange: bytes=1-2")]),
         visit("a date", 0, &[&with("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT")]),
         visit("other methods", 0, &["OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\nPUT /a HTTP/1.1\r\nHost: x\r\n\r\n"]),
         visit("a method that nobody knows", 0, &["BREW / HTTP/1.1\r\nHost: x\r\n\r\n"]),

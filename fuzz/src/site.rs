@@ -48,6 +48,9 @@ impl Place {
         let large = (0..70_000_u32).map(|offset| offset.to_le_bytes()[0] ^ offset.to_le_bytes()[1]).collect();
         let files = vec![
             ("hello.txt", b"Hello, world!\n".to_vec()),
+            // Variants: their bytes need not be what they claim for a server that only sends them.
+            ("hello.txt.br", b"brotli\n".to_vec()),
+            ("hello.txt.gz", b"gzip\n".to_vec()),
             ("empty", Vec::new()),
             ("dir/index.html", b"<p>index</p>\n".to_vec()),
             ("dir/sp ace%.txt", b"odd\n".to_vec()),
@@ -68,7 +71,7 @@ impl Place {
     }
 }
 
-fn check_answer(head: &Head, answer: &Answer<'_>, files: &[(&str, Vec<u8>)]) {
+fn check_answer(head: &Head, answer: &Answer<'_>, files: &[(&'static str, Vec<u8>)]) {
     match Method::from_token(&head.method) {
         Method::Get | Method::Head => {}
         Method::Options => return assert_eq!((answer.status, answer.content), (204, b"".as_slice())),
@@ -79,6 +82,10 @@ fn check_answer(head: &Head, answer: &Answer<'_>, files: &[(&str, Vec<u8>)]) {
     let path = path.as_ref().map_or("", |path| str::from_utf8(&path[1..]).unwrap_or("/"));
     let name = if path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() };
     let file = files.iter().find(|(other, _)| *other == name);
+    let file = match answer.field("Content-Encoding") {
+        Some(coding) => variant(head, coding, &name, files),
+        None => file,
+    };
     let Some((_, bytes)) = file else {
         // What is a directory has another name, with a slash behind it.
         let is_directory = ["dir", ".well-known"].contains(&path);
@@ -96,6 +103,23 @@ fn check_answer(head: &Head, answer: &Answer<'_>, files: &[(&str, Vec<u8>)]) {
     if !head.fields.iter().any(|(name, _)| is_special(name)) {
         assert_eq!(answer.status, 200, "{name}");
     }
+}
+
+/// The file of that name in a coding that the request names, or takes with any.
+fn variant<'f>(
+    head: &Head,
+    coding: &str,
+    name: &str,
+    files: &'f [(&'static str, Vec<u8>)],
+) -> Option<&'f (&'static str, Vec<u8>)> {
+    let mut asked = head.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
+    let is_asked = asked.any(|(_, value)| {
+        let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+        value.contains(coding) || value.contains('*')
+    });
+    assert!(is_asked, "{coding} for {head:?}");
+    let extension = if coding == "gzip" { "gz" } else { coding };
+    files.iter().find(|(other, _)| *other == format!("{name}.{extension}"))
 }
 
 /// One range in the head, or several in parts, each with a head of its own.

@@ -27,11 +27,24 @@ pub struct Announcement {
     pub best: Option<String>,
 }
 
+/// What stands before and behind an address in its URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Front {
+    pub scheme: &'static str,
+    /// Percent-encoded, with its first slash.
+    pub path: String,
+}
+
 /// What separates words or lines stands for itself nowhere, so that a line of several can be taken apart.
 const IN_A_WORD: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 /// What is told of these addresses on a machine that has those of `interfaces`.
-pub fn announce<'a>(addresses: impl IntoIterator<Item = &'a Address>, interfaces: &[IpAddr]) -> Announcement {
+pub fn announce<'a>(
+    addresses: impl IntoIterator<Item = &'a Address>,
+    interfaces: &[IpAddr],
+    front: &Front,
+) -> Announcement {
+    let url = |address: SocketAddr| format!("{}://{address}{}", front.scheme, front.path);
     let addresses: Vec<&Address> = addresses.into_iter().collect();
     let ip: Vec<SocketAddr> = addresses
         .iter()
@@ -50,9 +63,9 @@ pub fn announce<'a>(addresses: impl IntoIterator<Item = &'a Address>, interfaces
     for all in ip.iter().filter(|address| address.ip().is_unspecified()) {
         let stands_for = |interface: &&IpAddr| interface.is_ipv4() == all.is_ipv4() || (all.is_ipv6() && !only_v6);
         for interface in interfaces.iter().filter(stands_for) {
-            let url = url(SocketAddr::new(*interface, all.port()));
-            if !elsewhere.contains(&url) {
-                elsewhere.push(url);
+            let typed = url(SocketAddr::new(*interface, all.port()));
+            if !elsewhere.contains(&typed) {
+                elsewhere.push(typed);
             }
         }
     }
@@ -84,8 +97,4 @@ fn opened_here(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
         IpAddr::V4(_) | IpAddr::V6(_) => address,
     }
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}/")
 }

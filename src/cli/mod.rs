@@ -19,11 +19,13 @@ use self::manual::Manual;
 use self::proxied::Proxied;
 use self::span::Span;
 use crate::config::{self, Limits};
+use crate::http::cors;
 use crate::http::field_line::{FieldLine, FieldLineError};
 use crate::observe::access_log::Format;
 
 pub mod span;
 pub mod address;
+pub mod cache_control;
 pub mod manual;
 pub mod socket_mode;
 pub mod listening;
@@ -31,16 +33,18 @@ pub mod proxy;
 pub mod proxied;
 mod texts;
 
-/// Serve a directory over HTTP/1.1, and watch the threads do it
+/// Serve a directory or a file over HTTP/1.1, and watch the threads do it
 ///
 /// millpond serves a directory over HTTP/1.1 from a fixed pool of threads. It only ever reads: there is no upload, no
 /// delete, and nothing outside the directory is served.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
 #[command(name = "millpond", version, after_help = texts::AFTER_HELP, after_long_help = texts::AFTER_LONG_HELP)]
 pub struct Arguments {
-    /// Directory to serve [default: ./public if there is one, else .]
-    #[arg(value_name = "DIR")]
-    dir: Option<PathBuf>,
+    /// Directory or file to serve [default: ./public if there is one, else .]
+    ///
+    /// A file is served alone, at its name and at /, and nothing else of its directory.
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
 
     #[command(flatten)]
     pub listening: Listening,
@@ -52,13 +56,36 @@ pub struct Arguments {
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub hidden: bool,
 
-    /// Allow symbolic links that lead out of DIR
+    /// Allow symbolic links that lead out of PATH
     ///
-    /// Without this only relative links that stay beneath DIR are followed. With it, whoever can make links in DIR can
+    /// Without this only relative links that stay beneath PATH are followed. With it, whoever can make links there can
     /// have any file served that you may read.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_FOLLOW_SYMLINKS", hide_env = true)]
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub follow_symlinks: bool,
+
+    /// Give pages that are not there the app in /index.html
+    ///
+    /// What a browser opens as a page (its Accept names text/html, and the last segment of the path has no dot) and no file
+    /// has is answered with /index.html and 200. Other missing files stay 404.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_SPA", hide_env = true)]
+    #[arg(help_heading = WHAT_IS_SERVED)]
+    pub spa: bool,
+
+    /// Let scripts of all other sites read what is served
+    ///
+    /// Every response has Access-Control-Allow-Origin: *, and preflights are answered. A --header of such a name wins.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_CORS", hide_env = true)]
+    #[arg(help_heading = WHAT_IS_SERVED)]
+    pub cors: bool,
+
+    /// How browsers and caches may keep files
+    ///
+    /// The value of Cache-Control with every file (200, 206 and 304), not with errors and redirects: no-store, say, or
+    /// max-age=3600.
+    #[arg(long, value_name = "VALUE", default_value = "no-cache", value_parser = cache_control::parse)]
+    #[arg(help_heading = WHAT_IS_SERVED, env = "MILLPOND_CACHE_CONTROL", hide_env = true)]
+    pub cache_control: FieldLine,
 
     /// Field line to add to every response (repeatable)
     ///
@@ -119,7 +146,7 @@ pub struct Arguments {
 
     /// Keep rights that serving does not need
     ///
-    /// Without this the process gives them up before its first connection: it reads beneath DIR (with
+    /// Without this the process gives them up before its first connection: it reads beneath PATH (with
     /// --follow-symlinks: everything), and can neither write, nor execute, nor open a TCP connection. Linux 6.12 enforces
     /// all of it, older ones as much as they can; a line on stderr says what holds.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_NO_SANDBOX", hide_env = true)]
@@ -199,11 +226,11 @@ impl AccessLog {
 }
 
 impl Arguments {
-    /// The directory to serve: the one that was named, or a site that lies ready, or where we stand.
-    pub fn directory(&self, is_directory: impl FnOnce(&Path) -> bool) -> PathBuf {
+    /// What to serve: what was named, or a site that lies ready, or where we stand.
+    pub fn path(&self, is_directory: impl FnOnce(&Path) -> bool) -> PathBuf {
         let site = Path::new("./public");
-        match &self.dir {
-            Some(dir) => dir.clone(),
+        match &self.path {
+            Some(path) => path.clone(),
             None if is_directory(site) => site.to_owned(),
             None => PathBuf::from("."),
         }
@@ -233,6 +260,17 @@ impl Arguments {
             Some(FieldLines(lines)) if self.header.is_empty() => lines,
             Some(_) | None => &self.header,
         }
+    }
+
+    /// The same, and what --cors adds where they don't have it.
+    pub fn fields(&self) -> Vec<FieldLine> {
+        let mut lines = self.headers().to_vec();
+        if self.cors {
+            let is_new =
+                |line: &FieldLine| !self.headers().iter().any(|own| own.name().eq_ignore_ascii_case(line.name()));
+            lines.extend(cors::lines().into_iter().filter(is_new));
+        }
+        lines
     }
 
     /// What is said on standard error where `RUST_LOG` does not decide.

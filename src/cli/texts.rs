@@ -6,6 +6,8 @@ pub const AFTER_LONG_HELP: &str = "\
 Examples:
   millpond                             serve ./public, or this directory
   millpond ~/site -p 3000              another directory, another port
+  millpond report.pdf                  one file, and nothing beside it
+  millpond dist --spa --cache-control max-age=60
   millpond -b 0.0.0.0 -b :: --qr       for the whole network, and a telephone
   millpond -b unix:/run/web/s.sock --socket-mode 0660 --trusted-proxy unix:
   millpond -p 0 --access-log off -q    for a script: prints the address, then nothing
@@ -21,6 +23,6 @@ Signals:
 
 Exit codes:
   0  asked to stop, and did
-  1  could not start: the address, the port or the directory
+  1  could not start: the address, the port, the directory or the file
   2  a wrong option or value
   128 + n  cut short by a second signal n";

@@ -4,9 +4,10 @@
 //! that nobody in this wing looks into. That is what lets every rule be tried by a table.
 //!
 //! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it
-//! ends, [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), who asks by
-//! way of proxies is told ([`forwarded`]), what the client already has or wants of it is decided ([`precondition`],
-//! [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`], [`response`]).
+//! ends, [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`], [`disposition`]),
+//! who asks by way of proxies is told ([`forwarded`]), what the client already has or wants of it is decided
+//! ([`negotiation`], [`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
+//! [`response`]; [`cors`] is what scripts of other sites may do with it).
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 
@@ -22,9 +23,11 @@ pub mod framing;
 pub mod request_line;
 pub mod head;
 pub mod request;
+pub mod negotiation;
 pub mod date;
 pub mod validator;
 pub mod media_type;
+pub mod disposition;
 pub mod forwarded;
 pub mod precondition;
 pub mod range;
@@ -32,3 +35,4 @@ pub mod field_line;
 pub mod field_block;
 pub mod multipart;
 pub mod response;
+pub mod cors;

@@ -147,10 +147,15 @@ impl RequestPath<'_> {
     /// client can take it for the name of another host (CVE-2021-28861).
     pub fn to_uri_path(&self) -> String {
         match &self.0 {
-            Form::Named(relative) => format!("/{}", percent_encode(relative, &NOT_IN_PATH)),
+            Form::Named(relative) => uri_path(relative),
             Form::Nameless(encoded) => encoded.clone(),
         }
     }
+}
+
+/// The path of what has that name beneath the root, as a URI writes it.
+pub fn uri_path(relative: &[u8]) -> String {
+    format!("/{}", percent_encode(relative, &NOT_IN_PATH))
 }
 
 /// What is encoded in a segment: everything but unreserved, sub-delims, `:` and `@` (RFC 3986 §3.3).

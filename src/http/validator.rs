@@ -19,6 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::date;
 use crate::http::field::Fields;
+use crate::http::negotiation::Coding;
 
 /// The validators of one representation, each if it has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,12 +31,22 @@ pub struct Validators {
 }
 
 /// When the content of a file was last modified, as `statx` tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// One that is greater is later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileTime {
     /// Seconds since 1970; negative before.
     pub seconds: i64,
     /// Nanoseconds that passed after them: below 1,000,000,000.
     pub nanoseconds: u32,
+}
+
+impl FileTime {
+    /// Whether it is the other one, cut to whole seconds, milliseconds or microseconds.
+    pub fn is_cut_from(self, other: FileTime) -> bool {
+        let is_cut_to = |unit: u32| self.nanoseconds == other.nanoseconds - other.nanoseconds % unit;
+        self.seconds == other.seconds && [1_000_000_000, 1_000_000, 1_000].into_iter().any(is_cut_to)
+    }
 }
 
 impl Validators {
@@ -49,6 +60,12 @@ impl Validators {
     pub fn of_file(size: u64, modified: FileTime, now: SystemTime) -> Validators {
         let etag = EntityTag::of_file(size, modified);
         Validators { etag: Some(etag), last_modified: last_modified(modified, now) }
+    }
+
+    /// The same for a file that has the content of another in a coding: two forms of one resource never share a tag,
+    /// whatever their sizes and times (RFC 9110 §8.8.3.3).
+    pub fn in_coding(self, coding: Coding) -> Validators {
+        Validators { etag: self.etag.map(|etag| etag.with_suffix(coding.token())), ..self }
     }
 }
 
@@ -125,6 +142,14 @@ impl EntityTag<'static> {
         let nanoseconds = i128::from(modified.seconds) * 1_000_000_000 + i128::from(modified.nanoseconds);
         let opaque_tag = format!("\"{size:x}-{nanoseconds:x}\"").into_bytes();
         EntityTag { strength: Strength::Strong, opaque_tag: Cow::Owned(opaque_tag) }
+    }
+
+    /// The same with a word behind a hyphen, which [`of_file`](EntityTag::of_file) writes only once.
+    fn with_suffix(self, word: &str) -> EntityTag<'static> {
+        let mut opaque_tag = self.opaque_tag.into_owned();
+        opaque_tag.pop();
+        opaque_tag.extend([b"-", word.as_bytes(), b"\""].concat());
+        EntityTag { opaque_tag: Cow::Owned(opaque_tag), ..self }
     }
 }
 

@@ -20,9 +20,11 @@
 //!   stamps before it copies.
 //! - *A look* takes the same two steps, and finds the same stamp, whose last change is before the first of them; so the
 //!   version stood when the name was resolved, after R.
+//! - *A look that finds no file* says that there was none when the name was resolved, after R; so it vouches for an absence,
+//!   of a variant or an error page, as for a file ([`store`](super::store) keeps such looks).
 //! - *No look* is needed if one was made for a request received at R or later: it came after that, and so after R.
 //!   [`looked_at`](Version) says for which moment of receipt a look was made, not when, so nobody has to read a clock,
-//!   and a batch of requests that were received together costs one look per file.
+//!   and a batch of requests that were received together costs one look per file (see [`moment`](super::moment)).
 //!
 //! Two workers can't spoil that for each other. What one takes out of the cache is its own share, and stays the version
 //! it was; whether it may be used is settled by its own `looked_at` and nothing else. `looked_at` only grows, and only by
@@ -39,49 +41,59 @@
 use std::cell::RefCell;
 use std::ffi::CString;
 use std::fs::File;
+use std::hash::{Hash, Hasher};
 use std::iter;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use quick_cache::sync::{Cache as Versions, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 use rustix::fs;
 use rustix::process::{Resource, getrlimit};
 
 use super::file_system;
+use super::moment::{Epoch, LookedAt, Moment, Occasion, nanoseconds};
 use super::representation::{Representation, Source};
-use super::root::{Passage, Patience, Root, Sight};
+use super::root::{Passage, Root, Sight};
 use super::stamp::Stamp;
 use super::way::{Passable, Way, Ways};
 use crate::config;
+use crate::http::negotiation::Coding;
 
-/// What is kept, by the path that requests have (`docs/` and `docs/index.html` are two).
+/// What is kept, by the path that requests have (`docs/` and `docs/index.html` are two) and the coding it is sent in.
 #[derive(Debug)]
 pub struct Cache {
-    versions: Versions<Box<[u8]>, Arc<Version>, Weights>,
+    versions: Versions<OwnKey, Arc<Version>, Weights>,
     ways: Ways,
-    /// What moments are counted from.
-    epoch: Instant,
+    epoch: Epoch,
     /// The moment of the last tidying. Only the thread that tidies uses it.
     tidied_at: AtomicU64,
+}
+
+/// What a version is kept under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key<'p> {
+    /// Relative to the root.
+    pub path: &'p [u8],
+    /// None for the file itself.
+    pub coding: Option<Coding>,
 }
 
 /// One version of a file.
 #[derive(Debug)]
 pub struct Version {
     /// What was opened: of a directory, its index.
-    name: CString,
-    stamp: Stamp,
+    pub name: CString,
+    pub stamp: Stamp,
     way: Way,
     pub representation: Representation,
-    /// A moment: the version stood at some time after it. Release where a look is noted, Acquire where it is relied on.
-    looked_at: AtomicU64,
+    /// The version stood at some time after that moment.
+    looked_at: LookedAt,
+    /// For each coding: at some time after that moment there was no variant to send instead.
+    pub alone_at: [LookedAt; Coding::ALL.len()],
 }
-
-/// Nanoseconds since the cache's epoch.
-pub type Moment = u64;
 
 /// How a version was found.
 #[derive(Debug)]
@@ -90,15 +102,6 @@ pub struct Opened<'n> {
     pub name: &'n [u8],
     pub stamp: Stamp,
     pub passage: Passage,
-}
-
-/// When.
-#[derive(Clone, Copy, Debug)]
-pub struct Times {
-    /// No later than the opening.
-    pub now: SystemTime,
-    /// When the request had been received whole.
-    pub received: Instant,
 }
 
 /// Whether anything is kept.
@@ -120,49 +123,56 @@ impl Cache {
         let weights = Weights { descriptor: config::CACHE_BYTES_MAX / descriptors_max().max(1) };
         let versions =
             Versions::with_options(options, weights, DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let epoch = Epoch::new(epoch);
         Cache { versions, ways: Ways::new(), epoch, tidied_at: AtomicU64::new(0) }
     }
 
-    /// The version that is kept under a path, if it is the current one for a request received at `received`.
-    pub fn current(&self, root: &Root, path: &[u8], received: Instant, patience: Patience) -> Option<Arc<Version>> {
-        let version = self.versions.get(path)?;
-        let received = self.moment(received);
-        if received.is_some_and(|received| version.looked_at.load(Ordering::Acquire) >= received) {
+    /// The version that is kept under a key, if it is the current one for a request.
+    pub fn current(&self, root: &Root, key: Key<'_>, at: &Occasion) -> Option<Arc<Version>> {
+        let version = self.versions.get(&key)?;
+        let received = self.moment(at.received);
+        if version.looked_at.covers(received) {
             return Some(version);
         }
-        let sight = match received.map_or(Passable::Contained, |received| version.way.passable(root, received)) {
+        let sight = match version.passable(root, received) {
             Passable::Plainly => root.look_plainly(&version.name),
-            Passable::Contained => root.look(&version.name, patience),
+            Passable::Contained => root.look(&version.name, at.patience),
             Passable::NoLonger => Sight::NoFile,
         };
         match sight {
             Sight::File(stamp) if stamp == version.stamp => {
-                if let Some(received) = received {
-                    version.looked_at.fetch_max(received, Ordering::Release);
-                }
+                version.looked_at.note(received);
                 Some(version)
             }
             Sight::File(_) | Sight::NoFile => {
-                self.versions.remove_if(path, |kept| Arc::ptr_eq(kept, &version));
+                self.versions.remove_if(&key, |kept| Arc::ptr_eq(kept, &version));
                 None
             }
             Sight::Unclear => None,
         }
     }
 
-    /// Keeps a version that was opened at `now`, or later, for a request received at `received`. Its source is one of
-    /// [`keepable`].
-    pub fn keep(&self, root: &Root, path: &[u8], opened: Opened<'_>, representation: Representation, times: Times) {
+    /// A version that was opened for a request; none if its name is one that nothing can have.
+    pub fn version(
+        &self,
+        root: &Root,
+        opened: Opened<'_>,
+        representation: Representation,
+        at: &Occasion,
+    ) -> Option<Version> {
         let Opened { name, stamp, passage } = opened;
-        let received = self.moment(times.received).unwrap_or(0);
+        let received = self.moment(at.received);
         let way = match passage {
-            Passage::WithoutLinks => self.ways.to(root, name, &stamp, times.now, received),
+            Passage::WithoutLinks => self.ways.to(root, name, &stamp, at.now, received.unwrap_or(0)),
             Passage::ByLinks => Way::Contained,
         };
-        // A NUL would have kept it from being found.
-        let Ok(name) = CString::new(name) else { return };
-        let looked_at = AtomicU64::new(received);
-        self.versions.insert(path.into(), Arc::new(Version { name, stamp, way, representation, looked_at }));
+        let (name, looked_at) = (CString::new(name).ok()?, LookedAt::new(received));
+        Some(Version { name, stamp, way, representation, looked_at, alone_at: Default::default() })
+    }
+
+    /// Keeps a version. Its source is one of [`keepable`].
+    pub fn keep(&self, key: Key<'_>, version: &Arc<Version>) {
+        self.versions.insert(OwnKey { path: key.path.into(), coding: key.coding }, Arc::clone(version));
     }
 
     /// Lets go of what nobody has asked for lately. Does nothing if it has just been done.
@@ -171,7 +181,7 @@ impl Cache {
         if now.saturating_sub(self.tidied_at.load(Ordering::Relaxed)) >= nanoseconds(config::CACHE_TIDY_INTERVAL) {
             self.tidied_at.store(now, Ordering::Relaxed);
             let idle_since = now.saturating_sub(nanoseconds(config::CACHE_IDLE_TIME));
-            self.let_go(|version| version.looked_at.load(Ordering::Relaxed) < idle_since);
+            self.let_go(|version| version.looked_at.is_before(idle_since));
         }
         if self.versions.is_empty() { Kept::Nothing } else { Kept::Something }
     }
@@ -203,9 +213,45 @@ impl Cache {
         !gone.take().is_empty()
     }
 
-    /// None before the epoch: then nothing is known, and a look is made.
-    fn moment(&self, instant: Instant) -> Option<Moment> {
-        instant.checked_duration_since(self.epoch).map(nanoseconds)
+    /// When that was, as looks are noted.
+    pub fn moment(&self, instant: Instant) -> Option<Moment> {
+        self.epoch.moment(instant)
+    }
+}
+
+impl Version {
+    /// How the directory that it lies in can be looked into.
+    pub fn passable(&self, root: &Root, received: Option<Moment>) -> Passable {
+        received.map_or(Passable::Contained, |received| self.way.passable(root, received))
+    }
+}
+
+/// A [`Key`] with a path of its own.
+#[derive(Debug, PartialEq, Eq)]
+struct OwnKey {
+    path: Box<[u8]>,
+    coding: Option<Coding>,
+}
+
+impl Equivalent<OwnKey> for Key<'_> {
+    fn equivalent(&self, own: &OwnKey) -> bool {
+        self.path == &*own.path && self.coding == own.coding
+    }
+}
+
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+        // Nothing for the file itself, which is asked for most.
+        if let Some(coding) = self.coding {
+            coding.hash(state);
+        }
+    }
+}
+
+impl Hash for OwnKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Key { path: &self.path, coding: self.coding }.hash(state);
     }
 }
 
@@ -233,11 +279,6 @@ fn descriptors_max() -> u64 {
     (limit.saturating_sub(config::DESCRIPTORS_RESERVED) / 8).min(config::CACHED_DESCRIPTORS_MAX)
 }
 
-pub(super) fn nanoseconds(duration: Duration) -> Moment {
-    // Enough for 584 years.
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// What versions cost, in bytes.
 #[derive(Clone, Debug)]
 struct Weights {
@@ -245,9 +286,9 @@ struct Weights {
     descriptor: u64,
 }
 
-impl Weighter<Box<[u8]>, Arc<Version>> for Weights {
-    fn weight(&self, path: &Box<[u8]>, version: &Arc<Version>) -> u64 {
-        let names = path.len() + version.name.count_bytes();
+impl Weighter<OwnKey, Arc<Version>> for Weights {
+    fn weight(&self, key: &OwnKey, version: &Arc<Version>) -> u64 {
+        let names = key.path.len() + version.name.count_bytes();
         let bytes = match &version.representation.source {
             Source::Memory(content) => content.len(),
             Source::Opened(_) => 0,

@@ -166,9 +166,10 @@ impl Root {
     /// Looks at what is under a path relative to the root, and opens nothing. A [`Sight::File`] is what
     /// [`find`](Root::find) would have found, if it may still be read: a stamp changes with the permissions.
     pub fn look(&self, relative: &CStr, patience: Patience) -> Sight {
-        match self.look_without_links(relative) {
-            Some(sight) => sight,
-            None => self.look_beneath(relative, patience),
+        if self.is_local && !relative.to_bytes().contains(&b'/') {
+            self.look_plainly_or_along_links(relative, patience)
+        } else {
+            self.look_beneath(relative, patience)
         }
     }
 
@@ -176,6 +177,15 @@ impl Root {
     /// [`way`](super::way)). If the last one is a link now, that is no file.
     pub fn look_plainly(&self, relative: &CStr) -> Sight {
         match self.stat(relative) {
+            Ok(stat) => sight(&stat),
+            Err(errno) => blind(errno),
+        }
+    }
+
+    /// The same for a name that may well be a link: that is looked at the long way.
+    pub fn look_plainly_or_along_links(&self, relative: &CStr, patience: Patience) -> Sight {
+        match self.stat(relative) {
+            Ok(stat) if is_link(&stat) => self.look_beneath(relative, patience),
             Ok(stat) => sight(&stat),
             Err(errno) => blind(errno),
         }
@@ -190,18 +200,6 @@ impl Root {
     /// Whether looking up a name in the root can't mean asking another machine or process.
     pub fn is_local(&self) -> bool {
         self.is_local
-    }
-
-    /// The short way; none if it isn't one for this name.
-    fn look_without_links(&self, relative: &CStr) -> Option<Sight> {
-        if !self.is_local || relative.to_bytes().contains(&b'/') {
-            return None;
-        }
-        match self.stat(relative) {
-            Ok(stat) if is_link(&stat) => None,
-            Ok(stat) => Some(sight(&stat)),
-            Err(errno) => Some(blind(errno)),
-        }
     }
 
     /// One look, which doesn't follow the last name.

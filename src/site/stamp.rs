@@ -49,6 +49,14 @@ impl Stamp {
         now.duration_since(instant(self.changed)).is_ok_and(|age| age >= config::SETTLE_TIME)
     }
 
+    /// Whether the content is no older than that of another file.
+    ///
+    /// Tools that give what they write the time of what they read may cut it (brotli: to whole seconds), and what they
+    /// wrote would look older. It isn't, if the other file has not changed since, which the kernel knows to the tick.
+    pub fn is_no_older_than(&self, other: &Stamp) -> bool {
+        self.modified >= other.modified || (self.modified.is_cut_from(other.modified) && self.changed > other.changed)
+    }
+
     /// Whether both are on the same file system.
     pub fn is_beside(&self, other: &Stamp) -> bool {
         self.device == other.device

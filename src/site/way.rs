@@ -22,6 +22,9 @@
 //! another name or taking one away changes it: so at T the file had that name, and that content. What becomes of the way
 //! after T doesn't matter.
 //!
+//! A name beside the file, of a variant of it, is looked at in the same way only to learn that nothing is there. That is so
+//! wherever the path leads by then, since a contained look finds no more than one that follows every link.
+//!
 //! Mounts are no matter either: they are crossed by the plain look as by the contained one, and what is mounted has
 //! another stamp.
 //!
@@ -36,7 +39,7 @@ use std::time::SystemTime;
 
 use quick_cache::sync::Cache;
 
-use super::cache::{self, Moment};
+use super::moment::{self, Moment};
 use super::root::Root;
 use super::stamp::Stamp;
 use crate::config;
@@ -181,7 +184,7 @@ impl Directory {
 }
 
 fn after_a_while(moment: Moment) -> Moment {
-    moment.saturating_add(cache::nanoseconds(config::WAY_RETRY_INTERVAL))
+    moment.saturating_add(moment::nanoseconds(config::WAY_RETRY_INTERVAL))
 }
 
 /// The path of the directory that something lies in; none right in the root.

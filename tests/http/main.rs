@@ -20,6 +20,7 @@ mod request_grammar;
 mod date;
 mod validator;
 mod media_type;
+mod negotiation;
 mod forwarded;
 mod precondition;
 mod range;

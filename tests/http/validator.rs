@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use millpond::http::negotiation::Coding;
 use millpond::http::validator::{EntityTag, EntityTags, FileTime, Validators};
 use proptest::prelude::*;
 
@@ -141,6 +142,42 @@ fn the_validators_of_a_file_come_from_its_size_and_time() {
     for (rule, size, modified, now, etag, last_modified) in table {
         let expected = Validators { etag: EntityTag::parse(etag.as_bytes()), last_modified };
         assert_eq!(Validators::of_file(size, modified, now), expected, "{rule}");
+    }
+}
+
+#[test]
+fn a_time_that_a_tool_has_cut_is_told_from_another() {
+    let whole = at(7, 123_456_789);
+    for (rule, time, is_cut) in [
+        ("itself to the nanosecond is not cut", whole, false),
+        ("to microseconds", at(7, 123_456_000), true),
+        ("to milliseconds", at(7, 123_000_000), true),
+        ("to seconds", at(7, 0), true),
+        ("to tenths, which no tool does", at(7, 100_000_000), false),
+        ("another second", at(6, 0), false),
+        ("rounded up", at(7, 124_000_000), false),
+        ("before", at(7, 123_456_788), false),
+    ] {
+        assert_eq!(time.is_cut_from(whole), is_cut, "{rule}");
+    }
+    assert!(at(7, 0).is_cut_from(at(7, 0)));
+}
+
+#[test]
+fn every_coding_has_a_tag_of_its_own() {
+    let plain = Validators::of_file(1, at(2, 3), seconds(NOW));
+    let tag = |validators: &Validators| validators.etag.as_ref().map(|tag| tag.field_value().into_owned());
+    assert_eq!(tag(&plain), Some(b"\"1-77359403\"".to_vec()));
+    for (coding, expected) in [
+        (Coding::Brotli, "\"1-77359403-br\""),
+        (Coding::Zstandard, "\"1-77359403-zstd\""),
+        (Coding::Gzip, "\"1-77359403-gzip\""),
+    ] {
+        let coded = plain.clone().in_coding(coding);
+        assert_eq!(tag(&coded).as_deref(), Some(expected.as_bytes()));
+        assert_eq!(EntityTag::parse(expected.as_bytes()), coded.etag, "by the grammar, and strong");
+        assert_eq!(coded.last_modified, plain.last_modified);
+        assert_eq!(Validators::NONE.in_coding(coding), Validators::NONE);
     }
 }
 

@@ -182,12 +182,12 @@ fn no_such_directory_is_one_line() {
 }
 
 #[test]
-fn a_file_instead_of_a_directory_is_one_line() {
-    let site = site();
-    let file = site.path("hello.txt");
-    let mut command = with(&["--port", "0"]);
-    command.arg(&file);
-    assert_refuses(command, &[file.to_str().expect("a path of this test is text"), "directory"]);
+fn what_is_neither_a_directory_nor_a_file_is_one_line() {
+    for path in ["/dev/null", "/proc/self/exe/", "/dev/null/x"] {
+        let mut command = with(&["--port", "0"]);
+        command.arg(path);
+        assert_refuses(command, &[path, "directory"]);
+    }
 }
 
 #[test]

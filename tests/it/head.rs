@@ -50,12 +50,13 @@ fn whole_head(request: Vec<u8>, status_line: &str, expected: &[(&str, &str)]) {
 }
 
 /// The fields of a file, as any 200 or 206 to it has them.
-const HELLO: [(&str, &str); 6] = [
+const HELLO: [(&str, &str); 7] = [
     ("accept-ranges", "bytes"),
     ("cache-control", "no-cache"),
     ("content-type", "text/plain; charset=utf-8"),
     ("etag", ANY),
     ("last-modified", ANY),
+    ("vary", "Accept-Encoding"),
     ("x-content-type-options", "nosniff"),
 ];
 
@@ -82,11 +83,11 @@ rows!(whole_head:
         get("/empty.txt", ""), "HTTP/1.1 200 OK", &and(&HELLO, &[("content-length", "0")]),
     ),
     the_date_of_a_file_is_its_modification(get("/dated.txt", ""), "HTTP/1.1 200 OK",
-        &and(&HELLO[..4], &[("last-modified", DATED), HELLO[5], ("content-length", "10")])),
+        &and(&HELLO[..4], &[("last-modified", DATED), HELLO[5], HELLO[6], ("content-length", "10")])),
     a_range_is_206_with_all_the_fields_of_a_200(get("/hello.txt", "Range: bytes=7-11\r\n"), "HTTP/1.1 206 Partial Content",
         &and(&HELLO, &[("content-length", "5"), ("content-range", "bytes 7-11/13")])),
     a_range_beyond_the_end_is_416(get("/hello.txt", "Range: bytes=13-\r\n"), "HTTP/1.1 416 Range Not Satisfiable",
-        &and(&SENTENCE, &[("content-range", "bytes */13")])),
+        &and(&SENTENCE, &[("content-range", "bytes */13"), ("vary", "Accept-Encoding")])),
     a_directory_without_its_slash_is_308(get("/dir", ""), "HTTP/1.1 308 Permanent Redirect",
         &and(&SENTENCE, &[("location", "/dir/"), ("cache-control", "no-cache")])),
     what_does_not_exist_is_404(get("/missing", ""), "HTTP/1.1 404 Not Found", &SENTENCE),
@@ -102,7 +103,8 @@ rows!(whole_head:
     another_version_is_505(b"GET / HTTP/2.0\r\nHost: h\r\n\r\n".to_vec(), "HTTP/1.1 505 HTTP Version Not Supported",
         &and(&SENTENCE, &[("connection", "close")])),
     a_failed_precondition_is_412(
-        get("/hello.txt", "If-Match: \"other\"\r\n"), "HTTP/1.1 412 Precondition Failed", &SENTENCE,
+        get("/hello.txt", "If-Match: \"other\"\r\n"), "HTTP/1.1 412 Precondition Failed",
+        &and(&SENTENCE, &[("vary", "Accept-Encoding")]),
     ),
 );
 

@@ -340,24 +340,3 @@ fn files_of_every_awkward_size_come_whole() {
         assert!(response.content == patterned(size), "{size} bytes differ");
     }
 }
-
-/// What lies beside a file is another file, whatever it is called and whatever the client takes: whoever may write there
-/// changes nothing of what is sent for this one (rows L11 and R11 of tests/threats.md).
-#[test]
-fn a_compressed_file_beside_it_is_no_other_form_of_a_file() {
-    let site = Site::new();
-    site.file("page.txt", "plain").file("page.txt.gz", "gz").file("page.txt.br", "br").file("only.txt.gz", "only");
-    site.settle();
-    let server = Server::start(site.root(), &["--access-log", "off"]);
-    let plain = ask(&server, get("/page.txt", ""));
-    for codings in ["gzip", "gzip, br, zstd", "identity;q=0, gzip", "*"] {
-        let response = ask(&server, get("/page.txt", &format!("Accept-Encoding: {codings}\r\n")));
-        assert_eq!((response.status, response.content_text()), (200, "plain"), "{codings}");
-        assert_eq!(response.field("etag"), plain.field("etag"), "{codings}");
-        assert_eq!((response.optional("content-encoding"), response.optional("vary")), (None, None), "{codings}");
-        assert_eq!(ask(&server, get("/only.txt", &format!("Accept-Encoding: {codings}\r\n"))).status, 404);
-    }
-    let sibling = ask(&server, get("/page.txt.gz", "Accept-Encoding: gzip\r\n"));
-    assert_eq!((sibling.content_text(), sibling.field("content-type").as_str()), ("gz", "application/gzip"));
-    assert_ne!(sibling.field("etag"), plain.field("etag"));
-}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use fast_qr::QRBuilder;
 use millpond::announce::qr::{self, Ink, MARGIN};
-use millpond::announce::{self, browser};
+use millpond::announce::{self, Announcement, Front, browser};
 use millpond::engine::listen::Address;
 
 /// What it listens on; what is said of that here, and what elsewhere; and the best of it.
@@ -61,7 +61,7 @@ fn the_first_line_has_one_address_for_each_and_the_best_is_one_that_others_reach
     for (bound, here, elsewhere, best) in rows {
         let address = |text: &&str| text.parse().map_or_else(|_| Address::Unix(PathBuf::from(text)), Address::Ip);
         let bound: Vec<Address> = bound.iter().map(address).collect();
-        let announcement = announce::announce(&bound, &interfaces);
+        let announcement = announce::announce(&bound, &interfaces, &front("/"));
         assert_eq!(announcement.here, here, "{bound:?}");
         assert_eq!(announcement.elsewhere, elsewhere, "{bound:?}");
         assert_eq!(announcement.best.as_deref(), best, "{bound:?}");
@@ -71,7 +71,7 @@ fn the_first_line_has_one_address_for_each_and_the_best_is_one_that_others_reach
 #[test]
 fn without_a_network_the_best_is_the_one_of_this_machine() {
     let all = [Address::Ip("0.0.0.0:80".parse().expect("an address"))];
-    let announcement = announce::announce(&all, &[]);
+    let announcement = announce::announce(&all, &[], &front("/"));
     assert_eq!((announcement.elsewhere.len(), announcement.best.as_deref()), (0, Some("http://127.0.0.1:80/")));
 }
 
@@ -126,4 +126,22 @@ fn a_browser_is_named_by_the_environment_or_by_the_desktop() {
     }
     let several = browser::commands(Some("a:b"), URL);
     assert_eq!(several.iter().map(|words| words[0].as_str()).collect::<Vec<_>>(), ["a", "b", "xdg-open", "wslview"]);
+}
+
+fn front(path: &str) -> Front {
+    Front { scheme: "http", path: path.to_owned() }
+}
+
+#[test]
+fn the_path_of_one_file_and_the_scheme_are_in_every_url() {
+    let all = [Address::Ip("0.0.0.0:8080".parse().expect("an address"))];
+    let front = Front { scheme: "https", path: "/a%20b.txt".to_owned() };
+    let announcement = announce::announce(&all, &["192.0.2.1".parse().expect("an address")], &front);
+    let far = "https://192.0.2.1:8080/a%20b.txt".to_owned();
+    let expected = Announcement {
+        here: vec!["https://127.0.0.1:8080/a%20b.txt".to_owned()],
+        elsewhere: vec![far.clone()],
+        best: Some(far),
+    };
+    assert_eq!(announcement, expected);
 }

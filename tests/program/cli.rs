@@ -14,7 +14,7 @@ use millpond::cli::listening::Ports;
 use millpond::cli::manual::Manual;
 use millpond::cli::socket_mode::SocketMode;
 use millpond::cli::span::{SpanError, SpanOrZero};
-use millpond::cli::{AccessLog, Arguments, address, proxy, span};
+use millpond::cli::{AccessLog, Arguments, address, cache_control, proxy, span};
 use millpond::config::Limits;
 use millpond::observe::proxies::{Network, Proxy};
 
@@ -43,7 +43,9 @@ fn without_options_everything_has_its_default() {
     assert_eq!(arguments.limits(), Limits::recommended());
     assert_eq!(arguments.access_log, AccessLog::Common);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (false, false, false));
+    assert_eq!((arguments.spa, arguments.cors, arguments.cache_control.value()), (false, false, "no-cache"));
     assert_eq!(arguments.headers(), []);
+    assert_eq!(arguments.fields(), []);
     assert_eq!(arguments.log_filter(), LevelFilter::Info);
 }
 
@@ -52,7 +54,7 @@ fn every_option_reaches_its_field() {
     let line = "site -p 0 -b :: -b [::1],192.0.2.1,unix:/run/a.sock -w 3 --connections-max 7 --head-timeout 1ms --idle-timeout 2s \
                 --stall-timeout 3m --drain-timeout 24000ms --access-log combined --hidden --follow-symlinks \
                 --no-sandbox -v --socket-mode 0660 --open --qr --health --drain-delay 5s \
-                --trusted-proxy 10.0.0.0/8,unix: --trusted-proxy ::1";
+                --trusted-proxy 10.0.0.0/8,unix: --trusted-proxy ::1 --spa --cors --cache-control no-store";
     let arguments = parsed(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(arguments.listening.ports(), Ports::Only(0));
     let addresses = ["[::]:7", "[::1]:7", "192.0.2.1:7"].map(|address| address.parse::<SocketAddr>().unwrap());
@@ -74,7 +76,8 @@ fn every_option_reaches_its_field() {
     assert_eq!(arguments.proxied.trusted_proxy, [network("10.0.0.0", 8), Proxy::Unix, network("::1", 128)]);
     assert_eq!(arguments.access_log, AccessLog::Combined);
     assert_eq!((arguments.hidden, arguments.follow_symlinks, arguments.no_sandbox), (true, true, true));
-    assert_eq!(arguments.directory(|_| panic!("DIR decides")), Path::new("site"));
+    assert_eq!((arguments.spa, arguments.cors, arguments.cache_control.value()), (true, true, "no-store"));
+    assert_eq!(arguments.path(|_| panic!("PATH decides")), Path::new("site"));
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn the_directory_is_the_one_named_or_public_or_here() {
             assert_eq!(path, Path::new("./public"));
             public_exists
         };
-        assert_eq!(parsed(arguments).directory(asked), PathBuf::from(directory), "{arguments:?} {public_exists}");
+        assert_eq!(parsed(arguments).path(asked), PathBuf::from(directory), "{arguments:?} {public_exists}");
     }
 }
 
@@ -279,6 +282,41 @@ fn a_header_on_the_command_line_is_one_line_and_there_may_be_several() {
     assert_eq!(lines, [("X-A", "1, 2"), ("X-B", "3")]);
     for text in ["X-A: 1\nX-B: 2", "X-A: 1\r\nX-B: 2", "X-A: 1\n"] {
         assert_eq!(parse(&["--header", text]).expect_err(text).kind(), ErrorKind::ValueValidation);
+    }
+}
+
+#[test]
+fn cors_adds_what_no_header_says() {
+    let names = |arguments: &[&str]| {
+        let lines = parsed(arguments).fields();
+        lines.iter().map(|line| format!("{}: {}", line.name(), line.value())).collect::<Vec<_>>()
+    };
+    let exposed = names(&["--cors"]).pop().unwrap();
+    assert!(exposed.starts_with("Access-Control-Expose-Headers: Accept-Ranges, "), "{exposed}");
+    assert_eq!(names(&["--cors"]), ["Access-Control-Allow-Origin: *", &exposed]);
+    let own = "access-control-allow-origin: https://one.test";
+    assert_eq!(names(&["--cors", "--header", own, "--header", "X-A: 1"]), [own, "X-A: 1", &exposed]);
+    assert_eq!(names(&["--header", own]), [own]);
+}
+
+#[test]
+fn a_cache_control_is_a_field_value() {
+    for (text, value) in [
+        ("no-store", "no-store"),
+        (" max-age=3600,\tpublic ", "max-age=3600,\tpublic"),
+        ("private=\"set-cookie\"", "private=\"set-cookie\""),
+        ("extension=\"a:b\"", "extension=\"a:b\""),
+    ] {
+        assert_eq!(cache_control::parse(text).unwrap().value(), value);
+    }
+    for (text, message) in [
+        ("", "it is empty: write no-store, no-cache or max-age=3600"),
+        (" \t ", "it is empty: write no-store, no-cache or max-age=3600"),
+        ("cache-control : no-store", "the name is said already: write 'no-store'"),
+        ("a\r\nX: 1", "the value has the control byte 0x0d: it would end the line or worse, leave it out"),
+        ("a\n", "the value has the control byte 0x0a: it would end the line or worse, leave it out"),
+    ] {
+        assert_eq!(cache_control::parse(text).map_err(|error| error.to_string()), Err(message.to_owned()), "{text:?}");
     }
 }
 

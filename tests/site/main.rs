@@ -7,3 +7,5 @@ mod changes;
 mod ways;
 mod bounds;
 mod races;
+mod variants;
+mod fallback;

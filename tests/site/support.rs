@@ -38,11 +38,14 @@ impl Bench {
     }
 
     pub fn with(links: Links) -> Bench {
+        Bench::choosing(Options { links, ..Options::recommended() })
+    }
+
+    pub fn choosing(options: Options) -> Bench {
         let directory = tempfile::Builder::new().prefix("millpond-site-").tempdir().expect("a temporary directory");
         fs::create_dir(directory.path().join("served")).expect("our own directory");
         fs::create_dir(directory.path().join("outside")).expect("our own directory");
-        let site = Site::open(&directory.path().join("served"), Options { links, ..Options::recommended() })
-            .expect("it is there");
+        let site = Site::open(&directory.path().join("served"), options).expect("it is there");
         Bench { site, directory, start: Instant::now() }
     }
 

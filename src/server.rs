@@ -14,10 +14,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Limits;
+use crate::engine::channel::Channels;
 use crate::engine::drain_request::DrainRequest;
 use crate::engine::mill::Mill;
 use crate::engine::send_queue::SendQueues;
@@ -28,6 +30,8 @@ use crate::observe::access_log::AccessLog;
 use crate::site::cache;
 use crate::site::respond::Site;
 
+#[cfg(feature = "tls")]
+pub use crate::engine::certificate::{Tls, TlsError};
 pub use crate::engine::drain::Drained;
 pub use crate::engine::drain_request::DrainHandle;
 pub use crate::engine::{Context, Handler, Kept, Response};
@@ -40,6 +44,9 @@ pub struct Server {
     limits: Limits,
     drain: DrainRequest,
     send_queues: SendQueues,
+    channels: Channels,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
     fields: Vec<FieldLine>,
     access_log: Option<AccessLog>,
 }
@@ -73,7 +80,18 @@ impl Server {
         let drain = DrainRequest::new()
             .map_err(|cause| BindError { address: addresses.first().copied().unwrap_or(unbound), cause })?;
         let send_queues = SendQueues::open();
-        Ok(Server { listeners, addresses: bound, limits, drain, send_queues, fields: Vec::new(), access_log: None })
+        Ok(Server {
+            listeners,
+            addresses: bound,
+            limits,
+            drain,
+            send_queues,
+            channels: Channels::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            fields: Vec::new(),
+            access_log: None,
+        })
     }
 
     /// The bound addresses, ports filled in.
@@ -100,12 +118,35 @@ impl Server {
         self
     }
 
+    /// Speaks TLS on all addresses.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Server {
+        self.channels.tls = Some(tls.certificate());
+        self.tls = Some(tls);
+        self
+    }
+
+    /// What stands before an address in a browser.
+    pub fn scheme(&self) -> &'static str {
+        if self.channels.is_secure() { "https" } else { "http" }
+    }
+
+    /// Directories beneath which the server itself has to read while it runs, whatever the handler does.
+    pub fn directories(&self) -> Vec<BorrowedFd<'_>> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.directories().collect();
+        }
+        Vec::new()
+    }
+
     /// Serves on this thread and the workers' until it is drained, and says how that went.
     ///
     /// # Errors
     /// When the system refuses the threads or descriptors that it needs from the start.
     pub fn run(self, handler: impl Handler) -> io::Result<Drained> {
-        let Server { listeners, mut limits, drain, send_queues, fields, access_log, .. } = self;
+        let Server { listeners, mut limits, drain, send_queues, channels, fields, access_log, .. } = self;
         let fit = listen::connections_that_fit();
         if fit < limits.connections_max {
             log::warn!(
@@ -114,8 +155,10 @@ impl Server {
             );
             limits.connections_max = fit;
         }
+        #[cfg(feature = "tls")]
+        self.tls.as_ref().map_or(Ok(()), Tls::start_renewing)?;
         let service = Service { handler, limits, drain, fields, access_log };
-        let mill = Mill::new(service, send_queues)?;
+        let mill = Mill::new(service, send_queues, channels)?;
         accept::run(&Arc::new(mill), listeners)
     }
 }

@@ -107,6 +107,17 @@ impl HeadScan {
     }
 }
 
+/// Whether nothing of a head is there: an empty line or two between requests are to be ignored (RFC 9112 §2.2), and so
+/// they make no idle connection one that has begun a head.
+pub fn is_blank(buffer: &[u8]) -> bool {
+    buffer.iter().all(|byte| b"\r\n".contains(byte))
+}
+
+/// Whether the buffer begins with a whole head.
+pub fn is_whole(buffer: &[u8]) -> bool {
+    matches!(HeadScan::new().advance(buffer), Ok(Scanned::Complete { .. }))
+}
+
 /// How long the head is that the buffer begins with, if all of it is there and it is a plain one: no empty line in front,
 /// no fault that the search line by line would name. None says nothing: that search is to answer.
 fn whole_length(buffer: &[u8]) -> Option<usize> {

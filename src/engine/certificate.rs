@@ -193,7 +193,12 @@ impl Files {
         let provider = Arc::new(ring::default_provider());
         let unusable = |error: rustls::Error| {
             let (chain, key) = (chain.clone(), key.clone());
-            TlsError::Unusable { chain, key, cause: error.to_string() }
+            let cause = match error {
+                // Shown, it begins with "unexpected error".
+                rustls::Error::General(cause) => cause,
+                error => error.to_string(),
+            };
+            TlsError::Unusable { chain, key, cause }
         };
         let first = CertifiedKey::from_der(certificates.clone(), private_key.clone_key(), &provider);
         let certified = first.map_err(|error| match error {

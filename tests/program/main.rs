@@ -5,3 +5,4 @@ mod access_log;
 mod log_queue;
 mod tidy;
 mod threats;
+mod tls;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -353,4 +354,20 @@ fn resumes(version: &'static SupportedProtocolVersion) {
         client.finish_sending();
         client.expect_end(End::CloseNotify);
     }
+}
+
+/// RFC 8446 §8: it could be sent again by who overheard it.
+#[test]
+fn early_data_is_not_invited() {
+    let (site, keys) = site();
+    let server = keys.serve(&site, &[]);
+    let mut config = (*client_config(&["http/1.1"], &[&TLS13])).clone();
+    config.enable_early_data = true;
+    let config = Arc::new(config);
+    let mut first = TlsClient::with(&server, config.clone());
+    assert_eq!(first.ask(plain_get("/hello.txt")).status, 200);
+    let mut second = TlsClient::with(&server, config);
+    assert!(second.tls.early_data().is_none());
+    assert_eq!(second.ask(plain_get("/hello.txt")).status, 200);
+    assert_eq!(second.tls.handshake_kind(), Some(HandshakeKind::Resumed));
 }

@@ -63,7 +63,7 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Each costs a slot of 32 bytes at start and less than 1 KiB when idle; ten thousand clients fit with room to spare.
+/// Each costs a slot of 32 bytes at start and less than 1 KiB when idle, with TLS about 8; ten thousand clients fit with room to spare.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
 /// A phone on a bad line sends its head in well under that; a client that drips one gets no longer.

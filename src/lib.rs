@@ -50,7 +50,7 @@
 //!    [`observe::access_log`]).
 //! 5. Nothing is written: there is no code here that creates, changes or removes a file.
 //! 6. The program takes the right to do otherwise from itself before its first connection, as far as the kernel goes
-//!    along: it reads beneath the directory, and that is all ([`sandbox`]).
+//!    along: it reads beneath the directory, with TLS where the certificate lies, and that is all ([`sandbox`]).
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_os = "linux"))]

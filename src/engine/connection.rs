@@ -17,7 +17,8 @@
 //! - never parked for reading with a complete head in the buffer: no event would come for it;
 //! - a turn answers at most [`TURN_REQUESTS_MAX`](config::TURN_REQUESTS_MAX) requests and writes about
 //!   [`TURN_BYTES_MAX`](config::TURN_BYTES_MAX) bytes;
-//! - a half-read head keeps the deadline it got with its first byte, and is searched from where the last search ended;
+//! - a half-read head keeps the deadline it got with its first byte, and is searched from where the last search ended; so
+//!   does a handshake (see [`channel`](super::channel)), and behind it a client is idle until its first head begins;
 //! - after an error in a head nothing more is read as a request: an answer, the end of the stream, and what still comes
 //!   is thrown away for a bounded time (closing at once would reset the connection and could take the answer with it);
 //! - a request is parsed only when the response before it is with the kernel.
@@ -390,7 +391,7 @@ impl<S> Connection<S> {
         &self.stream
     }
 
-    /// For a test that plays the other end.
+    /// For last words, and for a test that plays the other end.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }

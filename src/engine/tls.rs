@@ -18,7 +18,6 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use rustls::ServerConnection;
@@ -120,14 +119,20 @@ impl Stream for TlsStream {
         if matches!(self.state, State::Unprotected) {
             return self.socket.send(first, second, behind);
         }
-        self.deliver(behind, |tls| tls.writer().write_vectored(&[IoSlice::new(first), IoSlice::new(second)]))
+        self.deliver(behind, |tls| {
+            let count = tls.writer().write_vectored(&[IoSlice::new(first), IoSlice::new(second)])?;
+            // Nothing was left to be sent before it, so there is room; and who sends again for ever gets nowhere.
+            if count > 0 { Ok(count) } else { Err(io::ErrorKind::WriteZero.into()) }
+        })
     }
 
     fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
         self.deliver(Behind::Nothing, |tls| {
-            let mut piece = vec![0; count.min(config::TLS_PIECE_BYTES)];
-            let length = file.read_at(&mut piece, offset)?;
-            tls.writer().write(&piece[..length])
+            let count = count.min(config::TLS_PIECE_BYTES);
+            // Not filled with zeros first.
+            let mut piece = Vec::with_capacity(count);
+            let (read, _) = rustix::io::pread(file, &mut piece.spare_capacity_mut()[..count], offset)?;
+            tls.writer().write(read)
         })
     }
 

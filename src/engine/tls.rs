@@ -8,7 +8,8 @@
 //!   [`TLS_PIECE_BYTES`](config::TLS_PIECE_BYTES), and a response that is done is done.
 //! - Nothing that was taken from the kernel is left behind for an event to tell of: [`Stream::holds_input`] says so.
 //! - A connection that has sent nothing has no session yet, and costs no more than a plain one.
-//! - Once the session has failed or was ended, what still comes is read only to be thrown away.
+//! - Once the session has failed, nothing that comes is taken for content: reads fail, and behind the end of ours what
+//!   still comes is read only to be thrown away.
 //!
 //! The end of a stream is `close_notify`, and a FIN without one is taken for the same (RFC 9112 §9.8): a request is whole or
 //! it isn't, and its own framing says so. The kernel's `sendfile` is of no use here, for the kernel can't encrypt: a piece
@@ -44,7 +45,9 @@ enum State {
     Session(Box<Session>),
     /// It begins like HTTP: it is spoken to in the clear, to say what is wrong.
     Unprotected,
-    /// Failed or ended.
+    /// Failed: every read says so, however often it is asked, until the end is sent.
+    Broken,
+    /// Ended.
     Over,
 }
 
@@ -107,12 +110,17 @@ impl Stream for TlsStream {
         if !self.begin()? {
             return Ok(0);
         }
-        let State::Session(session) = &mut self.state else { return self.socket.receive(buffer) };
-        let result = session.receive(&mut self.socket, buffer);
-        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
-            self.state = State::Over;
+        match &mut self.state {
+            State::Session(session) => {
+                let result = session.receive(&mut self.socket, buffer);
+                if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+                    self.state = State::Broken;
+                }
+                result
+            }
+            State::Broken => Err(io::ErrorKind::InvalidData.into()),
+            State::Fresh(_) | State::Unprotected | State::Over => self.socket.receive(buffer),
         }
-        result
     }
 
     fn send(&mut self, first: &[u8], second: &[u8], behind: Behind) -> io::Result<usize> {
@@ -149,7 +157,7 @@ impl Stream for TlsStream {
         match &self.state {
             State::Fresh(_) => Stage::Fresh,
             State::Session(session) if session.tls.is_handshaking() => Stage::Opening,
-            State::Session(_) | State::Over => Stage::Open,
+            State::Session(_) | State::Broken | State::Over => Stage::Open,
             State::Unprotected => Stage::Unprotected,
         }
     }
@@ -157,6 +165,7 @@ impl Stream for TlsStream {
     fn holds_input(&self) -> bool {
         match &self.state {
             State::Session(session) => session.decrypted > 0 || session.ended || !session.announced,
+            State::Broken => true,
             State::Fresh(_) | State::Unprotected | State::Over => false,
         }
     }
@@ -164,7 +173,7 @@ impl Stream for TlsStream {
     fn awaits(&self) -> Interest {
         match &self.state {
             State::Session(session) if session.tls.wants_write() => Interest::Write,
-            State::Session(_) | State::Fresh(_) | State::Unprotected | State::Over => Interest::Read,
+            State::Session(_) | State::Fresh(_) | State::Unprotected | State::Broken | State::Over => Interest::Read,
         }
     }
 
@@ -175,6 +184,8 @@ impl Stream for TlsStream {
                 session.tls.send_close_notify();
                 say_as_much_as_fits(&mut session.tls, &mut self.socket);
             }
+        }
+        if !matches!(self.state, State::Unprotected) {
             self.state = State::Over;
         }
     }

@@ -68,7 +68,7 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Each costs a slot of 32 bytes at start and less than 1 KiB when idle; ten thousand clients fit with room to spare.
+/// Each costs a slot of 32 bytes at start and less than 1 KiB when idle, with TLS about 8; ten thousand clients fit with room to spare.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
 /// A phone on a bad line sends its head in well under that; a client that drips one gets no longer.
@@ -135,6 +135,17 @@ pub const INLINE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Content in memory up to this many bytes is copied behind its head: two pieces in one write cost the kernel more.
 pub const COPIED_BYTES_MAX: u64 = 4 * 1024;
+
+/// Content that is encrypted in one go and, if the client is slow, kept until it has been taken: four records of the
+/// largest size. The file it comes from is read in pieces of that size.
+pub const TLS_PIECE_BYTES: usize = 64 * 1024;
+
+/// Reads of a turn that yield no content, be it for the handshake or because records are empty, before the others that
+/// are ready have theirs. The first flight of a client takes one or two.
+pub const TLS_READS_MAX: usize = 16;
+
+/// Bytes of a file with certificates or a key: a chain has some thousand.
+pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// After an error, what the client still sends is read and thrown away for so long, so that it can read the answer.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);

@@ -54,7 +54,7 @@
 //! 5. Nothing is written: there is no code here that creates, changes or removes a file, but for the Unix socket that
 //!    clients may come by, before the first of them ([`engine::unix_socket`]).
 //! 6. The program takes the right to do otherwise from itself before its first connection, as far as the kernel goes
-//!    along: it reads beneath the directory, and that is all ([`sandbox`]).
+//!    along: it reads beneath the directory, with TLS where the certificate lies, and that is all ([`sandbox`]).
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_os = "linux"))]

@@ -85,16 +85,19 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let by = if io::stderr().is_terminal() { StartedBy::Person } else { StartedBy::Script };
     let opened = listeners::open(inherited, &arguments.listening, by).map_err(|error| listeners::advice(&error))?;
     let server = Server::on(opened.listeners, limits).map_err(|cause| format!("can't listen: {cause}"))?;
+    #[cfg(feature = "tls")]
+    let server = secure(arguments, &path, server)?;
     drain_on_signals(&server.drain_handle())
         .and_then(|()| outlive_full_files())
         .map_err(|cause| format!("can't handle signals: {cause}"))?;
-    let front = Front { scheme: "http", path: site.front() };
+    let front = Front { scheme: server.scheme(), path: site.front() };
     let announcement = announce::announce(server.addresses(), &announce::interfaces(), &front);
     let manager = Manager::from_environment();
     let opening = arguments.listening.open.then(|| open_in_browser(&announcement));
 
-    // Before the first thread. From here on nothing is opened but files to be sent; even counting cores reads others.
-    let directories = [site.directory()];
+    // Before the first thread. From here on nothing is opened but files to be sent, and a renewed certificate; even
+    // counting cores reads others.
+    let directories = [vec![site.directory()], server.directories()].concat();
     let reading = if arguments.follow_symlinks { Reading::Anywhere } else { Reading::Beneath(&directories) };
     let sandbox = (!arguments.no_sandbox).then(|| sandbox::enter(reading));
 
@@ -259,6 +262,23 @@ fn drain_on_signals(handle: &DrainHandle) -> io::Result<()> {
         low_level::pipe::register(signal, handle.descriptor()?)?;
     }
     Ok(())
+}
+
+/// Has the server speak TLS, if it is to; SIGUSR1 has it read a renewed certificate.
+#[cfg(feature = "tls")]
+fn secure(arguments: &Arguments, directory: &Path, server: Server) -> Result<Server, String> {
+    let Some((chain, key)) = arguments.tls() else { return Ok(server) };
+    let lies_beneath =
+        |key: &Path| Ok::<_, io::Error>(fs::canonicalize(key)?.starts_with(fs::canonicalize(directory)?));
+    if lies_beneath(key).is_ok_and(|beneath| beneath) {
+        let (key, directory) = (key.display(), directory.display());
+        return Err(format!("--tls-key {key} lies beneath {directory}, where all can read it: put it somewhere else"));
+    }
+    let tls = millpond::server::Tls::load(chain, key).map_err(|error| error.to_string())?;
+    tls.renewal()
+        .and_then(|renewal| low_level::pipe::register(signal_hook::consts::SIGUSR1, renewal))
+        .map_err(|cause| format!("can't handle signals: {cause}"))?;
+    Ok(server.with_tls(tls))
 }
 
 /// A log file that reaches its size limit (`ulimit -f`) would end the process; with any handler for that signal it is a

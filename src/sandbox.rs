@@ -109,7 +109,8 @@ fn enforced(status: &LandlockStatus) -> Result<ABI, String> {
 impl Reading<'_> {
     fn in_words(self) -> &'static str {
         match self {
-            Reading::Beneath(_) => "reads beneath the directory only",
+            Reading::Beneath([] | [_]) => "reads beneath the directory only",
+            Reading::Beneath(_) => "reads beneath the directory, and where the certificate lies, only",
             Reading::Anywhere => "reads everything, for links may lead anywhere",
         }
     }

@@ -14,10 +14,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Limits;
+use crate::engine::channel::Channels;
 use crate::engine::drain_request::DrainRequest;
 use crate::engine::health::Health;
 use crate::engine::mill::Mill;
@@ -29,6 +31,8 @@ use crate::observe::access_log::AccessLog;
 use crate::site::cache;
 use crate::site::respond::Site;
 
+#[cfg(feature = "tls")]
+pub use crate::engine::certificate::{Tls, TlsError};
 pub use crate::engine::drain::Drained;
 pub use crate::engine::drain_request::DrainHandle;
 pub use crate::engine::listen::{Address, BindError, Listener};
@@ -41,6 +45,9 @@ pub struct Server {
     limits: Limits,
     drain: DrainRequest,
     send_queues: SendQueues,
+    channels: Channels,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
     fields: Vec<FieldLine>,
     access_log: Option<AccessLog>,
     health: Health,
@@ -65,7 +72,18 @@ impl Server {
     pub fn on(listeners: Vec<Listener>, limits: Limits) -> io::Result<Server> {
         let (limits, drain, send_queues) = (limits.clamped(), DrainRequest::new()?, SendQueues::open());
         let (fields, access_log, health) = (Vec::new(), None, Health::Untold);
-        Ok(Server { listeners, limits, drain, send_queues, fields, access_log, health })
+        Ok(Server {
+            listeners,
+            limits,
+            drain,
+            send_queues,
+            channels: Channels::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            fields,
+            access_log,
+            health,
+        })
     }
 
     /// The bound IP addresses, ports filled in.
@@ -108,6 +126,29 @@ impl Server {
         self
     }
 
+    /// Speaks TLS on all addresses.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Server {
+        self.channels.tls = Some(tls.certificate());
+        self.tls = Some(tls);
+        self
+    }
+
+    /// What stands before an address in a browser.
+    pub fn scheme(&self) -> &'static str {
+        if self.channels.is_secure() { "https" } else { "http" }
+    }
+
+    /// Directories beneath which the server itself has to read while it runs, whatever the handler does.
+    pub fn directories(&self) -> Vec<BorrowedFd<'_>> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.directories().collect();
+        }
+        Vec::new()
+    }
+
     /// Serves on this thread and the workers' until it is drained, and says how that went.
     ///
     /// # Errors
@@ -121,7 +162,7 @@ impl Server {
     /// # Errors
     /// As [`run`](Server::run).
     pub fn run_and_tell(self, handler: impl Handler, mut tell: impl FnMut(Stage)) -> io::Result<Drained> {
-        let Server { listeners, mut limits, drain, send_queues, fields, access_log, health } = self;
+        let Server { listeners, mut limits, drain, send_queues, channels, fields, access_log, health, .. } = self;
         let fit = listen::connections_that_fit();
         if fit < limits.connections_max {
             log::warn!(
@@ -130,8 +171,10 @@ impl Server {
             );
             limits.connections_max = fit;
         }
+        #[cfg(feature = "tls")]
+        self.tls.as_ref().map_or(Ok(()), Tls::start_renewing)?;
         let service = Service { handler, limits, drain, fields, access_log, health };
-        let mill = Mill::new(service, send_queues)?;
+        let mill = Mill::new(service, send_queues, channels)?;
         accept::run(&Arc::new(mill), listeners, &mut tell)
     }
 }

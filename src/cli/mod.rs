@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use clap::builder::{BoolishValueParser, RangedU64ValueParser};
+use clap::builder::{BoolishValueParser, PathBufValueParser, RangedU64ValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 use log::LevelFilter;
@@ -31,6 +31,7 @@ pub mod socket_mode;
 pub mod listening;
 pub mod proxy;
 pub mod proxied;
+pub mod tls;
 mod texts;
 
 /// Serve a directory or a file over HTTP/1.1, and watch the threads do it
@@ -99,6 +100,22 @@ pub struct Arguments {
     // name, for the message about a wrong value.
     #[arg(long = "MILLPOND_HEADER", value_name = "NAME: VALUE", hide = true, env = "MILLPOND_HEADER")]
     header_lines: Option<FieldLines>,
+
+    /// Certificate chain in PEM: speak https on every address
+    ///
+    /// The server's own certificate first. Needs --tls-key, and a millpond built with the feature tls. SIGUSR1 has both
+    /// files read again, for connections that come later. Keep them in a directory of their own: what lies in it stays
+    /// readable to the process.
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(tls::available))]
+    #[arg(help_heading = TLS, requires = "tls_key", env = "MILLPOND_TLS_CERT", hide_env = true)]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate in PEM, not encrypted
+    ///
+    /// PKCS #8, SEC 1 or PKCS #1, of ECDSA, Ed25519 or RSA. Needs --tls-cert.
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(tls::available))]
+    #[arg(help_heading = TLS, requires = "tls_cert", env = "MILLPOND_TLS_KEY", hide_env = true)]
+    tls_key: Option<PathBuf>,
 
     /// Threads that serve [default: one per core]
     ///
@@ -194,6 +211,7 @@ pub struct Arguments {
 }
 
 const WHAT_IS_SERVED: &str = "What is served";
+const TLS: &str = "TLS";
 const LIMITS: &str = "Limits (times are written 500ms, 10s or 2m)";
 const OUTPUT: &str = "Output";
 const ABOUT: &str = "About millpond";
@@ -239,6 +257,11 @@ impl Arguments {
     /// What is printed in place of serving, if anything is.
     pub fn manual(&self) -> Option<Manual> {
         self.completions.map(Manual::Completions).or_else(|| self.man.then_some(Manual::Page))
+    }
+
+    /// The certificate chain and its key, if it is to be TLS.
+    pub fn tls(&self) -> Option<(&Path, &Path)> {
+        self.tls_cert.as_deref().zip(self.tls_key.as_deref())
     }
 
     /// What the server may use up.

@@ -12,6 +12,7 @@ Examples:
   millpond -b unix:/run/web/s.sock --socket-mode 0660 --trusted-proxy unix:
   millpond -p 0 --access-log off -q    for a script: prints the address, then nothing
   millpond --header 'Cache-Control: no-store' --header 'Cross-Origin-Opener-Policy: same-origin'
+  millpond --tls-cert cert.pem --tls-key key.pem
   MILLPOND_PORT=80 millpond /srv/www   in a container
 
 Environment:
@@ -20,6 +21,7 @@ Environment:
 
 Signals:
   Ctrl+C, SIGTERM and SIGHUP finish the responses under way, then exit; a second one exits at once.
+  SIGUSR1, where TLS is on, reads the certificate and its key again.
 
 Exit codes:
   0  asked to stop, and did

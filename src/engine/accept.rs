@@ -212,12 +212,14 @@ pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &Listener) -> Swept {
 
 fn admit<H: Handler>(mill: &Mill<H>, socket: OwnedFd, peer: Peer) {
     let now = Instant::now();
-    let Some(newcomer) = mill.pond.admit(Connection::new(Socket::new(socket), peer, now)) else { return };
+    let Some(newcomer) = mill.pond.admit(Connection::new(mill.channels.open(Socket::new(socket)), peer, now)) else {
+        return;
+    };
     mill.rest.call_if_needed(|| mill.pond.occupied());
     let wait = Wait { until: Some(now + mill.service.limits.idle_timeout), kind: Kind::Idle };
     // Parked first: what has come by now is an event at once, and must find somebody. By then a worker may have closed
     // it, so a share of the descriptor is kept meanwhile.
-    let (socket, token) = (newcomer.stream().clone(), newcomer.token());
+    let (socket, token) = (newcomer.stream().socket().clone(), newcomer.token());
     if newcomer.park(wait).is_err() {
         // Nobody could know of it.
         return;

@@ -17,7 +17,8 @@
 //! - never parked for reading with a complete head in the buffer: no event would come for it;
 //! - a turn answers at most [`TURN_REQUESTS_MAX`](config::TURN_REQUESTS_MAX) requests and writes about
 //!   [`TURN_BYTES_MAX`](config::TURN_BYTES_MAX) bytes;
-//! - a half-read head keeps the deadline it got with its first byte, and is searched from where the last search ended;
+//! - a half-read head keeps the deadline it got with its first byte, and is searched from where the last search ended; so
+//!   does a handshake (see [`channel`](super::channel)), and behind it a client is idle until its first head begins;
 //! - after an error in a head nothing more is read as a request: an answer, the end of the stream, and what still comes
 //!   is thrown away for a bounded time (closing at once would reset the connection and could take the answer with it);
 //! - a request is parsed only when the response before it is with the kernel.
@@ -27,6 +28,7 @@
 use std::io;
 use std::time::Instant;
 
+use super::channel::Stage;
 use super::desk::{Arrival, Desk, Patience, Seat, Unread};
 use super::exchange::{Ending, Exchange, Then};
 use super::linger::{Linger, Lingering};
@@ -38,10 +40,7 @@ use crate::config;
 use crate::http::bad_request::BadRequest;
 use crate::http::framing::{Body, Persistence};
 use crate::http::head::{self, HeadScan, Scanned};
-use crate::http::method::Method;
 use crate::http::request::{self, FieldStorage};
-use crate::http::request_line;
-use crate::http::response::ConnectionOption;
 use crate::http::status::Status;
 use crate::observe::peer::Peer;
 
@@ -118,7 +117,8 @@ impl<S: Stream> Connection<S> {
     /// received had come by then.
     pub fn receive(&mut self, seat: &mut Seat, arrival: Arrival) {
         seat.take(&mut self.unread, arrival);
-        if matches!(self.state, State::Awaiting) && !seat.input.is_drained() {
+        let reads = !self.stream.stage().is_laborious() && !seat.input.is_drained();
+        if matches!(self.state, State::Awaiting) && reads {
             seat.input.read_ahead(&mut self.stream);
         }
     }
@@ -152,7 +152,7 @@ impl<S: Stream> Connection<S> {
         match self.state {
             State::Awaiting => {
                 let response = Response::error(Status::INTERNAL_SERVER_ERROR, "the server made a mistake");
-                self.state = State::Responding(self.refuse(response, desk, service));
+                self.state = State::Responding(Exchange::refuse(response, self.peer, desk, service));
                 self.go_on(desk, service)
             }
             State::Responding(_) | State::Lingering(_) | State::Taken => Outcome::Close(CloseReason::Panicked),
@@ -212,10 +212,14 @@ impl<S: Stream> Connection<S> {
                 }
                 Ok(Scanned::Complete { head_length }) => return self.answer(head_length, desk, service),
                 Ok(Scanned::Partial) if desk.seat.input.is_drained() => return self.wait_for_head(desk, service),
+                Ok(Scanned::Partial) if desk.patience == Patience::None && self.stream.stage().is_laborious() => {
+                    return Step::Leave(Outcome::MayWait);
+                }
                 Ok(Scanned::Partial) => {}
                 Err(bad) => return self.refuse_head(bad, desk, service),
             }
-            let first = is_blank(desk.seat.input.unread());
+            let stage = self.stream.stage();
+            let first = head::is_blank(desk.seat.input.unread());
             let is_new = !desk.seat.input.has_read_ahead();
             match desk.seat.input.fill(&mut self.stream) {
                 Ok(0) if first => return Step::Leave(Outcome::Close(CloseReason::PeerClosed)),
@@ -229,7 +233,19 @@ impl<S: Stream> Connection<S> {
                         self.head_since = desk.now;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.stream.stage() != stage {
+                        (self.head_since, self.quiet_since) = (desk.now, desk.now);
+                    }
+                    if !desk.seat.input.is_drained() {
+                        return Step::Leave(Outcome::Yield);
+                    }
+                }
+                // It is no TLS, or broken, and the client has been told.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    log::debug!("{}: {error}", self.peer);
+                    return self.begin_linger(desk);
+                }
                 Err(error) => return Step::Leave(Outcome::Close(CloseReason::of(&error))),
             }
         }
@@ -238,27 +254,32 @@ impl<S: Stream> Connection<S> {
     /// Everything that has come is read, and it is no complete head: parks, unless the time for it is up.
     fn wait_for_head<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Step {
         let limits = &service.limits;
-        let half = !is_blank(desk.seat.input.unread());
+        let opening = self.stream.stage() == Stage::Opening;
+        let half = opening || !head::is_blank(desk.seat.input.unread());
         let deadline =
             if half { self.head_since + limits.head_timeout } else { self.quiet_since + limits.idle_timeout };
         let draining = service.drain.has_begun();
         let until = if draining { deadline.min(self.quiet_since + service.drain_grace()) } else { deadline };
         if desk.now < until {
             let kind = if half { Kind::Busy } else { Kind::Idle };
-            return Step::Leave(Outcome::Park(Interest::Read, Wait { until: Some(until), kind }));
+            return Step::Leave(Outcome::Park(self.stream.awaits(), Wait { until: Some(until), kind }));
         }
         match (half, draining) {
             (_, true) => Step::Leave(Outcome::Close(CloseReason::Drained)),
             (false, false) => Step::Leave(Outcome::Close(CloseReason::IdleTimeout)),
+            (true, false) if opening => Step::Leave(Outcome::Close(CloseReason::HandshakeTimeout)),
             (true, false) => {
                 let response = Response::error(Status::REQUEST_TIMEOUT, "the request head did not arrive in time");
-                Step::Go(State::Responding(self.refuse(response, desk, service)))
+                Step::Go(State::Responding(Exchange::refuse(response, self.peer, desk, service)))
             }
         }
     }
 
     /// The sandwich: a complete head becomes a response that is ready to be sent.
     fn answer<H: Handler>(&mut self, head_length: usize, desk: &mut Desk, service: &Service<H>) -> Step {
+        if self.stream.stage() == Stage::Unprotected {
+            return self.refuse_head(BadRequest::Unprotected, desk, service);
+        }
         let (request_head, behind) = desk.seat.input.unread().split_at(head_length);
         let mut storage = FieldStorage::new();
         let request = match request::parse(request_head, &mut storage) {
@@ -302,17 +323,8 @@ impl<S: Stream> Connection<S> {
     }
 
     fn refuse_head<H: Handler>(&self, bad: BadRequest, desk: &mut Desk, service: &Service<H>) -> Step {
-        Step::Go(State::Responding(self.refuse(Response::error(bad.status(), bad), desk, service)))
-    }
-
-    /// An answer to what is no request; nothing that follows is taken for one. A client that meant to send HEAD reads no
-    /// content whatever the status (RFC 9110 §9.3.2).
-    fn refuse<H: Handler>(&self, response: Response, desk: &mut Desk, service: &Service<H>) -> Exchange {
-        let unread = desk.seat.input.unread();
-        let record = service.record(self.peer, desk, unread, None);
-        let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
-        let method = if request_line::of(unread).starts_with(b"HEAD ") { Method::Head } else { Method::Get };
-        Exchange::prepare(response, method, ending, desk, service).expect("an error is answered from memory")
+        let response = Response::error(bad.status(), bad);
+        Step::Go(State::Responding(Exchange::refuse(response, self.peer, desk, service)))
     }
 
     fn write<H: Handler>(&mut self, mut exchange: Exchange, desk: &mut Desk, service: &Service<H>) -> Step {
@@ -357,10 +369,14 @@ impl<S: Stream> Connection<S> {
         match exchange.then {
             Then::NextRequest => Step::Go(State::Awaiting),
             Then::Close => Step::Leave(Outcome::Close(CloseReason::Answered)),
-            Then::Linger => match self.stream.finish() {
-                Ok(()) => Step::Go(State::Lingering(Linger::begin(desk.now))),
-                Err(error) => Step::Leave(Outcome::Close(CloseReason::of(&error))),
-            },
+            Then::Linger => self.begin_linger(desk),
+        }
+    }
+
+    fn begin_linger(&mut self, desk: &Desk) -> Step {
+        match self.stream.finish() {
+            Ok(()) => Step::Go(State::Lingering(Linger::begin(desk.now))),
+            Err(error) => Step::Leave(Outcome::Close(CloseReason::of(&error))),
         }
     }
 
@@ -386,14 +402,8 @@ impl<S> Connection<S> {
         &self.stream
     }
 
-    /// For a test that plays the other end.
+    /// For last words, and for a test that plays the other end.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
-}
-
-/// Whether nothing of a head is there: an empty line or two between requests are to be ignored (RFC 9112 §2.2), and so
-/// they make no idle connection one that has begun a head.
-fn is_blank(unread: &[u8]) -> bool {
-    unread.iter().all(|byte| b"\r\n".contains(byte))
 }

@@ -254,8 +254,8 @@ impl Input {
         let result = stream.receive(room);
         self.drained = match &result {
             // A read that wasn't filled took all there was.
-            Ok(count) => *count < asked && self.more == More::Event,
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            Ok(count) => *count < asked && self.more == More::Event && !stream.holds_input(),
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock && !stream.holds_input(),
         };
         result
     }

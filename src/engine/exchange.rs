@@ -88,6 +88,16 @@ impl Exchange {
             }
         }
     }
+
+    /// An answer to what is no request; nothing that follows is taken for one. A client that meant to send HEAD reads no
+    /// content whatever the status (RFC 9110 §9.3.2).
+    pub fn refuse<H: Handler>(response: Response, peer: Peer, desk: &mut Desk, service: &Service<H>) -> Exchange {
+        let unread = desk.seat.input.unread();
+        let record = service.record(peer, desk, unread, None);
+        let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
+        let method = if request_line::of(unread).starts_with(b"HEAD ") { Method::Head } else { Method::Get };
+        Exchange::prepare(response, method, ending, desk, service).expect("an error is answered from memory")
+    }
 }
 
 impl<H> Service<H> {

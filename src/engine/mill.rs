@@ -6,29 +6,31 @@
 use std::io;
 use std::sync::atomic::AtomicUsize;
 
+use super::channel::{Channel, Channels};
 use super::connection::{Connection, Outcome};
 use super::poller::{Batch, Bell, Interest, Poller, Run, Timeout};
 use super::pond::{Kind, Owned, Pond, Wait};
 use super::rest::Rest;
 use super::send_queue::SendQueues;
-use super::transfer::Socket;
+use super::transfer::Stream;
 use super::turns::Turns;
 use super::{CloseReason, Service};
 
 /// A connection of a client, in the hands of a worker or of the accept loop.
-pub type Client<'m> = Owned<'m, Connection<Socket>>;
+pub type Client<'m> = Owned<'m, Connection<Channel>>;
 
 /// The machinery of one server.
 #[derive(Debug)]
 pub struct Mill<H> {
     pub service: Service<H>,
-    pub pond: Pond<Connection<Socket>>,
+    pub pond: Pond<Connection<Channel>>,
     pub poller: Poller,
     pub turns: Turns,
     pub rest: Rest,
     /// Wakes the accept loop when a connection has left, if it wants to know.
     pub departures: Bell,
     pub send_queues: SendQueues,
+    pub channels: Channels,
     /// Turns that ended in a panic.
     pub panics: AtomicUsize,
 }
@@ -36,7 +38,7 @@ pub struct Mill<H> {
 impl<H> Mill<H> {
     /// # Errors
     /// When the system is out of descriptors.
-    pub fn new(service: Service<H>, send_queues: SendQueues) -> io::Result<Mill<H>> {
+    pub fn new(service: Service<H>, send_queues: SendQueues, channels: Channels) -> io::Result<Mill<H>> {
         Ok(Mill {
             pond: Pond::new(service.limits.connections_max),
             poller: Poller::new()?,
@@ -44,6 +46,7 @@ impl<H> Mill<H> {
             rest: Rest::new(service.limits.workers),
             departures: Bell::new()?,
             send_queues,
+            channels,
             panics: AtomicUsize::new(0),
             service,
         })
@@ -113,8 +116,11 @@ impl<H> Mill<H> {
         self.rest.end();
     }
 
-    fn close(&self, connection: Client<'_>, reason: CloseReason) {
+    fn close(&self, mut connection: Client<'_>, reason: CloseReason) {
         log::debug!("{}: closed: {reason}", connection.peer());
+        if reason.is_orderly() {
+            connection.stream_mut().farewell();
+        }
         drop(connection);
         self.departures.ring_if_wanted();
     }

@@ -1,11 +1,12 @@
 //! The machinery: sockets, threads and time, for whatever handler is plugged in.
 //!
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
-//! out, [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells;
-//! [`exchange`] is a response under way, [`linger`] what follows the last one, and [`connection`] the state machine
-//! that a turn moves on. [`turns`] are those that need no event, [`rest`] is how many workers are up, and the [`mill`]
-//! what all threads share; a [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new
-//! ones in; the [`sweep`] looks at the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
+//! out, [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are built), [`desk`] what
+//! a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells; [`exchange`] is a response
+//! under way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on. [`turns`]
+//! are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a
+//! [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at
+//! the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
 //!
 //! ```text
 //!              accept                          ready
@@ -55,6 +56,11 @@ use crate::observe::peer::Peer;
 pub mod poller;
 pub mod pond;
 pub mod transfer;
+pub mod channel;
+#[cfg(feature = "tls")]
+pub mod certificate;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod desk;
 pub mod drain_request;
 pub mod health;
@@ -160,6 +166,8 @@ pub enum CloseReason {
     Stalled,
     /// Nothing was asked for too long.
     IdleTimeout,
+    /// A TLS handshake did not come to its end in time.
+    HandshakeTimeout,
     /// After an error, the peer went on sending for too long or too much.
     LingerSpent,
     /// Nothing was asked when the drain began.
@@ -186,6 +194,26 @@ impl CloseReason {
             kind => CloseReason::Failed(kind),
         }
     }
+
+    /// Whether all that was promised has been sent: then the end may be announced.
+    pub fn is_orderly(self) -> bool {
+        match self {
+            CloseReason::Answered
+            | CloseReason::PeerClosed
+            | CloseReason::PeerClosedInHead
+            | CloseReason::IdleTimeout
+            | CloseReason::Drained
+            | CloseReason::MadeRoom => true,
+            CloseReason::PeerReset
+            | CloseReason::Stalled
+            | CloseReason::HandshakeTimeout
+            | CloseReason::LingerSpent
+            | CloseReason::Cut
+            | CloseReason::FileTruncated
+            | CloseReason::Panicked
+            | CloseReason::Failed(_) => false,
+        }
+    }
 }
 
 impl std::fmt::Display for CloseReason {
@@ -197,6 +225,7 @@ impl std::fmt::Display for CloseReason {
             CloseReason::PeerReset => out.write_str("the peer reset it"),
             CloseReason::Stalled => out.write_str("the peer took nothing for too long"),
             CloseReason::IdleTimeout => out.write_str("idle for too long"),
+            CloseReason::HandshakeTimeout => out.write_str("the handshake took too long"),
             CloseReason::LingerSpent => out.write_str("the peer went on sending after an error"),
             CloseReason::Drained => out.write_str("quiet when the server drained"),
             CloseReason::MadeRoom => out.write_str("idle longest, and another needed the place"),

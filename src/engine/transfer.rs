@@ -19,12 +19,15 @@ use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use super::CloseReason;
+use super::channel::Stage;
 use super::desk::Patience;
+use super::poller::Interest;
 use crate::config;
 use crate::http::multipart::Multipart;
 use crate::http::response::{Content, Source};
 
-/// What a connection does with its socket; a test has one in memory. Nothing here waits: `WouldBlock` says so instead.
+/// What a connection does with its socket; a test has one in memory. Nothing here waits: `WouldBlock` says so instead. Who
+/// was told so by a send asks for it again with the same bytes, or gives the connection up.
 pub trait Stream {
     /// # Errors
     /// `WouldBlock` when nothing has come.
@@ -44,6 +47,23 @@ pub trait Stream {
     fn finish(&mut self) -> io::Result<()>;
     /// Has the connection reset when it is closed: what the peer has not taken is thrown away, here and in the kernel.
     fn reset(&mut self);
+
+    // What follows is of interest where another protocol lies between this stream and the kernel.
+
+    /// How far both ends are with agreeing on how to speak.
+    fn stage(&self) -> Stage {
+        Stage::Open
+    }
+    /// Whether a read would find something that no event will tell of.
+    fn holds_input(&self) -> bool {
+        false
+    }
+    /// What has to come before a read that would have waited finds more.
+    fn awaits(&self) -> Interest {
+        Interest::Read
+    }
+    /// Says that nothing follows, where closing the descriptor doesn't.
+    fn farewell(&mut self) {}
 }
 
 /// Whether more follows at once what is sent now.
@@ -275,6 +295,29 @@ impl Socket {
         Socket(Arc::new(descriptor))
     }
 
+    pub fn socket(&self) -> &Socket {
+        self
+    }
+
+    /// The first byte that has come, left where it is; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing has come.
+    pub fn peek(&self) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        let (count, _) = again(|| net::recv(self.as_fd(), &mut first, RecvFlags::DONTWAIT | RecvFlags::PEEK))?;
+        Ok((count > 0).then_some(first[0]))
+    }
+
+    /// Sends the first bytes of some pieces, in as few segments as they need.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is no room.
+    pub fn send_pieces(&self, pieces: &[IoSlice<'_>], behind: Behind) -> io::Result<usize> {
+        let flags = send_flags(behind);
+        Ok(again(|| net::sendmsg(self.as_fd(), pieces, &mut SendAncillaryBuffer::default(), flags))?)
+    }
+
     /// Whether a read would not wait: bytes have come, or the end of them.
     pub fn has_input(&self) -> bool {
         let peeked = again(|| net::recv(self.as_fd(), &mut [0], RecvFlags::DONTWAIT | RecvFlags::PEEK));
@@ -294,16 +337,10 @@ impl Stream for Socket {
     }
 
     fn send(&mut self, first: &[u8], second: &[u8], behind: Behind) -> io::Result<usize> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let flags = match behind {
-            Behind::Nothing => flags,
-            Behind::More => flags | SendFlags::MORE,
-        };
         if second.is_empty() {
-            return Ok(again(|| net::send(self.as_fd(), first, flags))?);
+            return Ok(again(|| net::send(self.as_fd(), first, send_flags(behind)))?);
         }
-        let pieces = [IoSlice::new(first), IoSlice::new(second)];
-        Ok(again(|| net::sendmsg(self.as_fd(), &pieces, &mut SendAncillaryBuffer::default(), flags))?)
+        self.send_pieces(&[IoSlice::new(first), IoSlice::new(second)], behind)
     }
 
     fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
@@ -318,6 +355,14 @@ impl Stream for Socket {
         if let Err(errno) = net::sockopt::set_socket_linger(self.as_fd(), Some(Duration::ZERO)) {
             log::debug!("a connection can't be reset, it is closed: {errno}");
         }
+    }
+}
+
+fn send_flags(behind: Behind) -> SendFlags {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    match behind {
+        Behind::Nothing => flags,
+        Behind::More => flags | SendFlags::MORE,
     }
 }
 

@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 
 use threadpool::ThreadPool;
 
+use super::channel::Channel;
 use super::connection::{Connection, Outcome};
 use super::desk::{Arrival, Desk, Patience, Seat};
 use super::mill::{Client, Mill};
 use super::poller::{Batch, Run};
-use super::transfer::Socket;
 use super::{CloseReason, Handler};
 use crate::config;
 
@@ -196,14 +196,19 @@ fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome
 }
 
 /// A whole turn.
-fn turn<H: Handler>(connection: &mut Connection<Socket>, desk: &mut Desk, mill: &Mill<H>, arrival: Arrival) -> Outcome {
+fn turn<H: Handler>(
+    connection: &mut Connection<Channel>,
+    desk: &mut Desk,
+    mill: &Mill<H>,
+    arrival: Arrival,
+) -> Outcome {
     connection.receive(&mut desk.seat, arrival);
     desk.look_at_the_clock();
     go_on(connection, desk, mill)
 }
 
 /// The rest of a turn; a panic in it is caught, counted, and ends the connection.
-fn go_on<H: Handler>(connection: &mut Connection<Socket>, desk: &mut Desk, mill: &Mill<H>) -> Outcome {
+fn go_on<H: Handler>(connection: &mut Connection<Channel>, desk: &mut Desk, mill: &Mill<H>) -> Outcome {
     // Whatever the panic left half done belongs to the connection, which is closed, or to the desk, which is cleared at
     // the next turn.
     if let Ok(outcome) = panic::catch_unwind(AssertUnwindSafe(|| connection.go_on(desk, &mill.service))) {

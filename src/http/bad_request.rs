@@ -17,6 +17,8 @@ use super::target::BadTarget;
 pub enum BadRequest {
     /// The first byte can't begin a method: a TLS handshake, most often.
     FirstByte,
+    /// HTTP where TLS was to come first.
+    Unprotected,
     /// More than [`LEADING_EMPTY_LINES_MAX`](crate::config::LEADING_EMPTY_LINES_MAX) empty lines in front.
     EmptyLines,
     /// A line feed without a carriage return before it.
@@ -85,6 +87,7 @@ impl BadRequest {
             BadRequest::CodingUnknown => Status::NOT_IMPLEMENTED,
             BadRequest::Expectation => Status::EXPECTATION_FAILED,
             BadRequest::FirstByte
+            | BadRequest::Unprotected
             | BadRequest::EmptyLines
             | BadRequest::LineFeed
             | BadRequest::NotOneHead
@@ -117,6 +120,7 @@ impl fmt::Display for BadRequest {
             BadRequest::FirstByte => {
                 "the first byte can't begin a request; if it was meant for TLS: this port speaks plain HTTP"
             }
+            BadRequest::Unprotected => "this port speaks TLS: use https://",
             BadRequest::EmptyLines => "too many empty lines before the request line",
             BadRequest::LineFeed => "a line in the head ends in a line feed without a carriage return before it",
             BadRequest::RequestLineTooLong => "the request line is too long",

@@ -107,6 +107,12 @@ impl HeadScan {
     }
 }
 
+/// Whether nothing of a head is there: an empty line or two between requests are to be ignored (RFC 9112 §2.2), and so
+/// they make no idle connection one that has begun a head.
+pub fn is_blank(buffer: &[u8]) -> bool {
+    buffer.iter().all(|byte| b"\r\n".contains(byte))
+}
+
 /// Whether a buffer begins with a whole head.
 pub fn is_complete(buffer: &[u8]) -> bool {
     matches!(HeadScan::new().advance(buffer), Ok(Scanned::Complete { .. }))

@@ -2,6 +2,7 @@
 
 mod connection;
 mod faults;
+mod handshake;
 mod memory;
 mod pond;
 mod rest;

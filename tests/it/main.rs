@@ -56,3 +56,7 @@ mod tools;
 mod library;
 mod hangs;
 mod browser;
+
+// TLS, where it is built in.
+#[cfg(feature = "tls")]
+mod tls;

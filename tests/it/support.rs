@@ -10,6 +10,8 @@ mod client;
 mod response;
 mod site;
 mod common;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use std::time::Duration;
 

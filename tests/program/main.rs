@@ -7,3 +7,4 @@ mod proxies;
 mod log_queue;
 mod tidy;
 mod threats;
+mod tls;

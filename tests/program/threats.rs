@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// The rows that the catalogue began with. More may come, behind the last of each letter.
-const BEGAN_WITH: [(&str, usize); 14] = [
+const BEGAN_WITH: [(&str, usize); 15] = [
     ("P", 19),
     ("L", 11),
     ("H", 24),
@@ -23,6 +23,7 @@ const BEGAN_WITH: [(&str, usize); 14] = [
     ("G", 9),
     ("F", 3),
     ("K", 3),
+    ("E", 11),
 ];
 
 /// What can't be helped, only said.

@@ -159,7 +159,8 @@ pub fn bare_command() -> Command {
 
 /// The socket addresses of a first line like `http://127.0.0.1:8080/ http://[::1]:8080/`; a file has its path behind them.
 fn addresses(line: &str) -> Vec<SocketAddr> {
-    let one = |url: &str| url.strip_prefix("http://")?.split_once('/')?.0.parse().ok();
+    let after_scheme = |url: &'_ str| url.strip_prefix("http://").or(url.strip_prefix("https://")).map(str::to_owned);
+    let one = |url: &str| after_scheme(url)?.split_once('/')?.0.parse().ok();
     // What came by a Unix socket is tried in a room of its own.
     let ports = line.split(' ').filter(|word| !word.starts_with("unix:"));
     ports.map(|url| one(url).unwrap_or_else(|| panic!("the first line names no address: {line:?}"))).collect()

@@ -250,3 +250,21 @@ pub const WAY_RETRY_INTERVAL: Duration = SETTLE_TIME;
 
 /// Tries of an `openat2` that the kernel could not finish because of renames (`EAGAIN`).
 pub const OPEN_TRIES_MAX: usize = 3;
+
+/// What the ring of a lane holds: long enough to look back at what has just gone wrong, and to be fetched as a trace.
+pub const LANE_SECONDS: u64 = 10;
+
+/// Events that a lane holds, a power of two: 500 requests a second, each with about ten events, for so long; 1.5 MiB.
+pub const LANE_EVENTS: usize = 1 << 16;
+
+/// More events in a second than this, and some are left out, so that the others last.
+pub const LANE_EVENTS_PER_SECOND: u64 = LANE_EVENTS as u64 / LANE_SECONDS;
+
+/// Over how long rates and percentiles are told: long enough to be read, short enough to follow.
+pub const RECENT: Duration = Duration::from_secs(5);
+
+/// Events of one lane that one answer tells: a quarter of a second at the most that is written down, several times over.
+pub const STATUS_EVENTS_MAX: usize = 8192;
+
+/// How often a thread asks the system what it has used: a system call, which nobody should notice.
+pub const USAGE_INTERVAL: Duration = Duration::from_millis(250);

@@ -10,6 +10,7 @@ mod pond;
 mod turns;
 mod rest;
 mod ends;
+mod ring;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering};

@@ -4,6 +4,7 @@ mod cli;
 mod announce;
 mod access_log;
 mod proxies;
+mod lanes;
 mod log_queue;
 mod tidy;
 mod threats;

@@ -1,0 +1,243 @@
+//! A lane per thread: what it does, written down where it does it, in a ring that holds the last of it, and as counts.
+//!
+//! *Invariants:*
+//! - A lane has one writer, the thread whose lane it is, and that has the only [`Pen`]: it writes nothing that another
+//!   thread writes, so counting is a plain addition.
+//! - The ring holds [`LANE_SECONDS`](config::LANE_SECONDS) of whatever load: beyond [`LANE_EVENTS`](config::LANE_EVENTS) in
+//!   that time, one batch in two is written down, then one in four, and so on, and an event says so. Counts count all.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::event::{Event, What};
+use super::histogram::Histogram;
+use super::ring::Ring;
+use crate::config;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Why connections are closed, at most: so many counts there are.
+pub const REASONS_MAX: usize = 16;
+
+/// The lane of one thread, as others see it.
+#[derive(Debug)]
+pub struct Lane {
+    pub ring: Ring,
+    pub counts: Counters,
+}
+
+/// What a lane counts. All only grow.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections that were let in.
+    pub accepted: AtomicU64,
+    pub turns: AtomicU64,
+    pub batches: AtomicU64,
+    /// Heads and what else came.
+    pub received: AtomicU64,
+    /// Responses that are with the kernel, by the first digit of their status; those to an observer are not among them.
+    pub responses: [AtomicU64; 6],
+    /// Responses to an observer.
+    pub observed: AtomicU64,
+    /// Bytes that the kernel took.
+    pub sent: AtomicU64,
+    /// Connections closed, by the number of the reason.
+    pub closed: [AtomicU64; REASONS_MAX],
+    /// Nanoseconds between two rests.
+    pub busy: AtomicU64,
+    /// When the last rest ended, or, with the lowest bit set, began: nanoseconds since the lanes were made.
+    pub since: AtomicU64,
+    /// From the receipt of a request to the last byte of its response; not of an observer's.
+    pub service: Histogram,
+    /// Nanoseconds of processor time of the thread, its voluntary context switches, and the others.
+    pub processor: AtomicU64,
+    pub voluntary: AtomicU64,
+    pub involuntary: AtomicU64,
+}
+
+/// What the system says that a thread has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub processor: Duration,
+    pub voluntary: u64,
+    pub involuntary: u64,
+}
+
+/// The writer's end of a lane.
+#[derive(Debug)]
+pub struct Pen {
+    lane: Arc<Lane>,
+    epoch: Instant,
+    /// The connection that the next events are about.
+    connection: u64,
+    /// Whether this batch is written down.
+    writes: bool,
+    every: u64,
+    batches: u64,
+    /// Events of all batches, written down or not.
+    events: u64,
+    woke_at: Instant,
+    /// The stretch of time after which it is decided anew how many batches are written down: its end, and the events
+    /// before it.
+    window_ends: Instant,
+    events_before: u64,
+    usage_due: Instant,
+}
+
+/// How often it is decided how many batches are written down.
+const WINDOW: Duration = Duration::from_millis(100);
+
+impl Lane {
+    /// A lane for so many events, a power of two.
+    pub fn new(events: usize) -> Lane {
+        Lane { ring: Ring::new(events), counts: Counters::default() }
+    }
+}
+
+impl Pen {
+    /// The pen for a lane. Times are counted from `epoch`, which is the same for all lanes.
+    pub fn new(lane: Arc<Lane>, epoch: Instant) -> Pen {
+        Pen {
+            lane,
+            epoch,
+            connection: 0,
+            writes: true,
+            every: 1,
+            batches: 0,
+            events: 0,
+            woke_at: epoch,
+            window_ends: epoch + WINDOW,
+            events_before: 0,
+            usage_due: epoch,
+        }
+    }
+
+    pub fn counts(&self) -> &Counters {
+        &self.lane.counts
+    }
+
+    /// A rest is over: so many connections are ready. Whether what is done for them is written down is decided here.
+    pub fn wake(&mut self, ready: usize, now: Instant) {
+        if now >= self.window_ends {
+            self.adapt(now);
+        }
+        self.batches += 1;
+        self.writes = self.batches.is_multiple_of(self.every);
+        self.woke_at = now;
+        self.connection = 0;
+        let counts = &self.lane.counts;
+        add(&counts.batches, 1);
+        counts.since.store(self.nanoseconds(now) & !1, Ordering::Relaxed);
+        self.note_at(What::Woke(saturated(ready)), now);
+    }
+
+    /// Nothing is left to do. `usage` is asked now and then for what the thread has used.
+    pub fn rest(&mut self, now: Instant, usage: impl FnOnce() -> Option<Usage>) {
+        self.connection = 0;
+        let counts = &self.lane.counts;
+        add(&counts.busy, whole(now.saturating_duration_since(self.woke_at)));
+        counts.since.store(self.nanoseconds(now) | 1, Ordering::Relaxed);
+        self.note_at(What::Rests, now);
+        if now < self.usage_due {
+            return;
+        }
+        self.usage_due = now + config::USAGE_INTERVAL;
+        if let Some(usage) = usage() {
+            let counts = &self.lane.counts;
+            counts.processor.store(whole(usage.processor), Ordering::Relaxed);
+            counts.voluntary.store(usage.voluntary, Ordering::Relaxed);
+            counts.involuntary.store(usage.involuntary, Ordering::Relaxed);
+        }
+    }
+
+    /// The next events are about that connection.
+    pub fn turn_to(&mut self, connection: u64) {
+        self.connection = connection;
+    }
+
+    /// Counts what has just been done, and writes it down if this batch is.
+    pub fn note(&mut self, what: What) {
+        self.count(what);
+        self.events += 1;
+        if self.writes {
+            self.write(what, Instant::now());
+        }
+    }
+
+    fn note_at(&mut self, what: What, at: Instant) {
+        self.events += 1;
+        if self.writes {
+            self.write(what, at);
+        }
+    }
+
+    /// A response is with the kernel, whole: to a client whose request had come at `received`.
+    pub fn finish(&mut self, status: u16, received: Instant) {
+        let now = Instant::now();
+        let counts = &self.lane.counts;
+        let class = usize::from(status / 100).min(counts.responses.len() - 1);
+        add(&counts.responses[class], 1);
+        counts.service.record(now.saturating_duration_since(received));
+        self.note_at(What::Finished, now);
+    }
+
+    /// The same to an observer.
+    pub fn finish_observed(&mut self) {
+        add(&self.lane.counts.observed, 1);
+        self.note_at(What::Finished, Instant::now());
+    }
+
+    fn count(&self, what: What) {
+        let counts = &self.lane.counts;
+        match what {
+            What::Accepted => add(&counts.accepted, 1),
+            What::Took => add(&counts.turns, 1),
+            What::Received(bytes) => add(&counts.received, u64::from(bytes)),
+            What::Sent(bytes) => add(&counts.sent, u64::from(bytes)),
+            What::Closed(reason) => {
+                let reason = usize::try_from(reason).map_or(REASONS_MAX, |reason| reason).min(REASONS_MAX - 1);
+                add(&counts.closed[reason], 1);
+            }
+            What::Rests | What::Woke(_) | What::Answered(_) | What::Observed(_) => {}
+            What::Finished | What::Parked(_) | What::Samples(_) => {}
+        }
+    }
+
+    fn write(&self, what: What, at: Instant) {
+        self.lane.ring.write(Event { at: self.nanoseconds(at), connection: self.connection, what });
+    }
+
+    /// Decides how many batches are written down, by how many events there were since it was last decided.
+    fn adapt(&mut self, now: Instant) {
+        let elapsed = WINDOW + now.saturating_duration_since(self.window_ends);
+        let seen = self.events - self.events_before;
+        let second = whole(Duration::from_secs(1));
+        let budget = (config::LANE_EVENTS_PER_SECOND.saturating_mul(whole(elapsed)) / second).max(1);
+        let every = seen.div_ceil(budget).max(1).next_power_of_two();
+        (self.window_ends, self.events_before) = (now + WINDOW, self.events);
+        if every != self.every {
+            self.every = every;
+            self.connection = 0;
+            self.write(What::Samples(u32::try_from(every).unwrap_or(u32::MAX)), now);
+        }
+    }
+
+    fn nanoseconds(&self, at: Instant) -> u64 {
+        whole(at.saturating_duration_since(self.epoch))
+    }
+}
+
+/// Adds to a count that only this thread changes: two plain instructions, where an atomic addition would cost twenty times
+/// as much.
+fn add(count: &AtomicU64, more: u64) {
+    count.store(count.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+/// All nanoseconds of a time.
+fn whole(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A count as an event has room for it.
+pub fn saturated<N: TryInto<u32>>(count: N) -> u32 {
+    count.try_into().unwrap_or(u32::MAX)
+}

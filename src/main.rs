@@ -87,6 +87,12 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let server = Server::on(opened.listeners, limits).map_err(|cause| format!("can't listen: {cause}"))?;
     #[cfg(feature = "tls")]
     let server = secure(arguments, &path, server)?;
+    // Before the sandbox: it asks the kernel over a socket.
+    let server = if arguments.watching.is_on() {
+        server.with_watch(Proxies::new(arguments.watching.watch_from.clone()))
+    } else {
+        server
+    };
     drain_on_signals(&server.drain_handle())
         .and_then(|()| outlive_full_files())
         .map_err(|cause| format!("can't handle signals: {cause}"))?;
@@ -108,6 +114,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         log::warn!("{remark}");
     }
     say_what_holds(sandbox.as_ref());
+    say_what_is_shown(arguments, &announcement);
     announce_to_people(&announcement, arguments, &diagnostics);
     match opening {
         Some(Ok(opening)) => opening.watch(),
@@ -162,6 +169,19 @@ fn serve(arguments: &Arguments, server: Server, site: Site, tell: impl FnMut(Sta
     }
     log::info!("{drained}");
     Ok(())
+}
+
+fn say_what_is_shown(arguments: &Arguments, announcement: &Announcement) {
+    if !arguments.watching.is_on() {
+        return;
+    }
+    let address = announcement.here.iter().find(|address| address.starts_with("http"));
+    // Up to the path: that may be a file's, if only that is served.
+    let origin: Vec<&str> = address.map_or(Vec::new(), |address| address.split('/').take(3).collect());
+    log::info!("the threads at work: {}/.millpond/", origin.join("/"));
+    if arguments.hidden {
+        log::warn!("files below /.millpond/ that have a name of the server's own pages there are not served");
+    }
 }
 
 fn say_what_holds(sandbox: Option<&Sandbox>) {

@@ -24,10 +24,12 @@ use crate::engine::drain_request::DrainRequest;
 use crate::engine::health::Health;
 use crate::engine::mill::Mill;
 use crate::engine::send_queue::SendQueues;
+use crate::engine::watch::Watch;
 use crate::engine::{self, Service, accept, listen};
 use crate::http::field_line::FieldLine;
 use crate::http::request::RequestHead;
 use crate::observe::access_log::AccessLog;
+use crate::observe::proxies::Proxies;
 use crate::site::cache;
 use crate::site::respond::Site;
 
@@ -51,6 +53,7 @@ pub struct Server {
     fields: Vec<FieldLine>,
     access_log: Option<AccessLog>,
     health: Health,
+    watch: Option<Arc<Watch>>,
 }
 
 impl Server {
@@ -83,6 +86,7 @@ impl Server {
             fields,
             access_log,
             health,
+            watch: None,
         })
     }
 
@@ -126,6 +130,15 @@ impl Server {
         self
     }
 
+    /// Writes down what its threads do, and shows it under `/.millpond/`: to this machine, and to those who are named.
+    #[must_use]
+    pub fn with_watch(mut self, from: Proxies) -> Server {
+        let backlogs =
+            self.listeners.iter().filter_map(|listener| Some((listener.address().to_string(), listener.backlog()?)));
+        self.watch = Some(Arc::new(Watch::new(self.limits.workers, from, backlogs.collect())));
+        self
+    }
+
     /// Speaks TLS on all addresses.
     #[cfg(feature = "tls")]
     #[must_use]
@@ -162,7 +175,8 @@ impl Server {
     /// # Errors
     /// As [`run`](Server::run).
     pub fn run_and_tell(self, handler: impl Handler, mut tell: impl FnMut(Stage)) -> io::Result<Drained> {
-        let Server { listeners, mut limits, drain, send_queues, channels, fields, access_log, health, .. } = self;
+        let Server { listeners, mut limits, drain, send_queues, channels, fields, access_log, health, watch, .. } =
+            self;
         let fit = listen::connections_that_fit();
         if fit < limits.connections_max {
             log::warn!(
@@ -173,9 +187,14 @@ impl Server {
         }
         #[cfg(feature = "tls")]
         self.tls.as_ref().map_or(Ok(()), Tls::start_renewing)?;
-        let service = Service { handler, limits, drain, fields, access_log, health };
-        let mill = Mill::new(service, send_queues, channels)?;
-        accept::run(&Arc::new(mill), listeners, &mut tell)
+        let seen = watch.clone();
+        let service = Service { handler, limits, drain, fields, access_log, health, watch };
+        let mill = Arc::new(Mill::new(service, send_queues, channels)?);
+        if let Some(watch) = seen {
+            let mill = Arc::downgrade(&mill);
+            watch.see(move || mill.upgrade().map(|mill| mill.scene()));
+        }
+        accept::run(&mill, listeners, &mut tell)
     }
 }
 

@@ -64,7 +64,15 @@ pub fn services<H>(handler: impl Fn() -> H) -> Services<H> {
             drain_timeout: LONG,
             drain_delay: Duration::ZERO,
         };
-        Service { handler: handler(), limits, drain, fields: Vec::new(), access_log: None, health: Health::Untold }
+        Service {
+            handler: handler(),
+            limits,
+            drain,
+            fields: Vec::new(),
+            access_log: None,
+            health: Health::Untold,
+            watch: None,
+        }
     })
 }
 

@@ -18,6 +18,7 @@ use self::listening::Listening;
 use self::manual::Manual;
 use self::proxied::Proxied;
 use self::span::Span;
+use self::watching::Watching;
 use crate::config::{self, Limits};
 use crate::http::cors;
 use crate::http::field_line::{FieldLine, FieldLineError};
@@ -32,6 +33,7 @@ pub mod listening;
 pub mod proxy;
 pub mod proxied;
 pub mod tls;
+pub mod watching;
 mod texts;
 
 /// Serve a directory or a file over HTTP/1.1, and watch the threads do it
@@ -172,6 +174,9 @@ pub struct Arguments {
 
     #[command(flatten)]
     pub proxied: Proxied,
+
+    #[command(flatten)]
+    pub watching: Watching,
 
     /// Line per response: off, common, combined or json
     ///

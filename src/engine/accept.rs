@@ -27,6 +27,7 @@ use super::transfer::Socket;
 use super::worker::Workers;
 use super::{Handler, Kept, Stage, sweep};
 use crate::config;
+use crate::observe::event::What;
 use crate::observe::log_queue::DropWatch;
 use crate::observe::peer::Peer;
 
@@ -40,7 +41,7 @@ pub fn run<H: Handler>(
     tell: &mut dyn FnMut(Stage),
 ) -> io::Result<Drained> {
     let workers = Workers::start(mill)?;
-    let mut desk = Desk::new();
+    let mut desk = Desk::with_pen(mill.service.watch.as_ref().map(|watch| watch.main_pen()));
     tell(Stage::Serving);
     serve(mill, &listeners, &mut desk, tell);
     let drained = drain::drain(mill, listeners, &mut desk);
@@ -80,7 +81,10 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk, te
         let ends_in = ends.map(|ends| ends.saturating_duration_since(now));
         let timeout = [pause.left(now), sweep_in, ends_in].into_iter().flatten().min();
         let paused = pause.left(now).is_some();
-        match wait(mill, if paused { &[] } else { listeners }, timeout) {
+        desk.note_rest();
+        let woken = wait(mill, if paused { &[] } else { listeners }, timeout);
+        desk.note_waking(|| woken.listeners());
+        match woken {
             Woken::Drain if ends.is_none() => {
                 tell(Stage::Leaving);
                 ends = Some(hear(mill));
@@ -93,7 +97,7 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk, te
                 kept = Kept::Something;
                 let ready = listeners.iter().zip(ready).filter_map(|(listener, ready)| ready.then_some(listener));
                 for listener in ready {
-                    match accept_patiently(mill, listener) {
+                    match accept_patiently(mill, listener, desk) {
                         Swept::Nobody | Swept::All | Swept::Some => pause.reset(),
                         Swept::Full => pause.for_room(),
                         Swept::Failed(errno) => {
@@ -128,6 +132,16 @@ enum Woken {
     Timeout,
 }
 
+impl Woken {
+    /// How many listeners have somebody to accept.
+    fn listeners(&self) -> usize {
+        match self {
+            Woken::Listeners(ready) => ready.iter().filter(|ready| **ready).count(),
+            Woken::Drain | Woken::Departure | Woken::Timeout => 0,
+        }
+    }
+}
+
 fn wait<H: Handler>(mill: &Mill<H>, listeners: &[Listener], timeout: Option<Duration>) -> Woken {
     // A listener may be bound to any number of addresses, each a descriptor beside these two.
     let mut descriptors =
@@ -159,15 +173,15 @@ pub fn timespec(timeout: Duration) -> Timespec {
 /// Where all processors are busy, the next clients come while others work. To sleep and be woken for each of them costs
 /// more than to let them gather: measured with one request per connection, 0.74 of the processor time. Where one is free,
 /// giving way returns at once.
-fn accept_patiently<H: Handler>(mill: &Mill<H>, listener: &Listener) -> Swept {
-    let mut swept = accept_some(mill, listener);
+fn accept_patiently<H: Handler>(mill: &Mill<H>, listener: &Listener, desk: &mut Desk) -> Swept {
+    let mut swept = accept_some(mill, listener, desk);
     for _ in 0..config::ACCEPT_ROUNDS_MAX {
         match swept {
             Swept::All => {}
             Swept::Nobody | Swept::Some | Swept::Full | Swept::Failed(_) => break,
         }
         thread::yield_now();
-        swept = accept_some(mill, listener);
+        swept = accept_some(mill, listener, desk);
     }
     swept
 }
@@ -185,21 +199,21 @@ pub enum Swept {
     Failed(Errno),
 }
 
-pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &Listener) -> Swept {
+pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &Listener, desk: &mut Desk) -> Swept {
     let mut swept = Swept::Nobody;
     for _ in 0..config::ACCEPTS_PER_WAKE_MAX {
         if !mill.pond.has_room() {
             if !is_awaited(listener) {
                 return swept;
             }
-            if !sweep::make_room(mill) {
+            if !sweep::make_room(mill, desk) {
                 mill.departures.want();
                 return if mill.pond.has_room() { Swept::Some } else { Swept::Full };
             }
         }
         match listener.accept() {
             Ok((socket, peer)) => {
-                admit(mill, socket, peer);
+                admit(mill, desk, socket, peer);
                 swept = Swept::All;
             }
             Err(Errno::AGAIN) => return swept,
@@ -210,11 +224,12 @@ pub fn accept_some<H: Handler>(mill: &Mill<H>, listener: &Listener) -> Swept {
     Swept::Some
 }
 
-fn admit<H: Handler>(mill: &Mill<H>, socket: OwnedFd, peer: Peer) {
+fn admit<H: Handler>(mill: &Mill<H>, desk: &mut Desk, socket: OwnedFd, peer: Peer) {
     let now = Instant::now();
     let Some(newcomer) = mill.pond.admit(Connection::new(mill.channels.open(Socket::new(socket)), peer, now)) else {
         return;
     };
+    desk.note_about(newcomer.token(), What::Accepted);
     mill.rest.call_if_needed(|| mill.pond.occupied());
     let wait = Wait { until: Some(now + mill.service.limits.idle_timeout), kind: Kind::Idle };
     // Parked first: what has come by now is an event at once, and must find somebody. By then a worker may have closed

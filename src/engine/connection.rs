@@ -138,7 +138,7 @@ impl<S: Stream> Connection<S> {
         let stalled_at = self.quiet_since + service.limits.stall_timeout;
         let outcome = if desk.now < stalled_at {
             let until = Some(stalled_at.min(desk.now + service.stall_check_interval()));
-            Outcome::Park(Interest::Write, Wait { until, kind: Kind::Busy })
+            Outcome::Park(Interest::Write, Wait { until, kind: Kind::Room })
         } else {
             self.abandon(service);
             Outcome::Close(CloseReason::Stalled)
@@ -224,7 +224,8 @@ impl<S: Stream> Connection<S> {
             match desk.seat.input.fill(&mut self.stream) {
                 Ok(0) if first => return Step::Leave(Outcome::Close(CloseReason::PeerClosed)),
                 Ok(0) => return Step::Leave(Outcome::Close(CloseReason::PeerClosedInHead)),
-                Ok(_) => {
+                Ok(count) => {
+                    desk.note_received(count);
                     if is_new {
                         desk.look_at_the_clock();
                     }
@@ -288,7 +289,9 @@ impl<S: Stream> Connection<S> {
         };
         let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
         let at_hand = match desk.patience {
-            _ if service.health.is_asked_for(&request) => Some(service.health_of(request.method)),
+            _ if service.asks_for_own(&request, self.peer) => {
+                service.own_page(&request, self.peer, desk.patience, &mut desk.whose)
+            }
             Patience::ForDisk if !self.waited => None,
             Patience::ForDisk | Patience::None => service.handler.respond_from_memory(&request, &context),
         };
@@ -335,6 +338,7 @@ impl<S: Stream> Connection<S> {
         let before = exchange.transfer.sent();
         let progress = exchange.transfer.push(&mut self.stream, &mut desk.seat.bytes_left);
         if exchange.transfer.sent() > before {
+            desk.note_sent(exchange.transfer.sent() - before);
             self.quiet_since = desk.now;
             exchange.untaken = None;
         }
@@ -342,7 +346,7 @@ impl<S: Stream> Connection<S> {
             Ok(Progress::Blocked) => {
                 // The next sweep looks for the first time, so that later looks have something to compare with.
                 let until = Some(desk.now);
-                Outcome::Park(Interest::Write, Wait { until, kind: Kind::Busy })
+                Outcome::Park(Interest::Write, Wait { until, kind: Kind::Room })
             }
             Ok(Progress::TurnOver) => Outcome::Yield,
             Ok(Progress::Done) => return self.finish(exchange, desk, service),
@@ -364,6 +368,7 @@ impl<S: Stream> Connection<S> {
             Patience::ForDisk => Instant::now(),
         };
         service.drain.response_finished();
+        desk.note_finished(&exchange);
         service.log(&mut exchange);
         desk.give_back_output(exchange.transfer.into_buffer());
         match exchange.then {
@@ -388,7 +393,7 @@ impl<S: Stream> Connection<S> {
             Lingering::Until(until) => until,
         };
         self.state = State::Lingering(linger);
-        Step::Leave(Outcome::Park(Interest::Read, Wait { until: Some(until), kind: Kind::Busy }))
+        Step::Leave(Outcome::Park(Interest::Read, Wait { until: Some(until), kind: Kind::End }))
     }
 }
 

@@ -8,9 +8,11 @@
 use std::io;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::exchange::Whose;
 use super::transfer::Stream;
 use crate::config;
 use crate::http::date;
+use crate::observe::lanes::Pen;
 
 /// What a turn works with.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub struct Desk {
     /// The wall clock's second as a `Date`, rendered when it has changed.
     pub date: [u8; 29],
     date_second: Option<u64>,
+    /// Where it is written down what is done, if anybody watches.
+    pub pen: Option<Box<Pen>>,
+    /// Who the response is for that is being made.
+    pub whose: Whose,
 }
 
 /// Whether a turn may wait for a disk.
@@ -105,7 +111,14 @@ impl Desk {
             wall: UNIX_EPOCH,
             date: date::render(UNIX_EPOCH),
             date_second: None,
+            pen: None,
+            whose: Whose::Client,
         }
+    }
+
+    /// The same, at which all that is done is written down.
+    pub fn with_pen(pen: Option<Pen>) -> Desk {
+        Desk { pen: pen.map(Box::new), ..Desk::new() }
     }
 
     /// Reads the clocks.

@@ -19,6 +19,7 @@ use super::listen::Listener;
 use super::mill::Mill;
 use super::{CloseReason, Handler, sweep};
 use crate::config;
+use crate::observe::event::What;
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
     request.begin();
     log::info!("draining, open connections: {}; a second signal ends it at once", mill.pond.occupied());
     for listener in &listeners {
-        accept_the_queue(mill, listener);
+        accept_the_queue(mill, listener, desk);
     }
     drop(listeners);
     let deadline = begun + mill.service.limits.drain_timeout;
@@ -59,6 +60,7 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
     let cut = mill.pond.occupied();
     for mut connection in mill.pond.take_parked() {
         log::debug!("{}: closed: {}", connection.peer(), CloseReason::Cut);
+        desk.note_about(connection.token(), What::Closed(CloseReason::Cut.number()));
         connection.abandon(&mill.service);
     }
     Drained { took: begun.elapsed(), finished: request.responses_finished(), cut }
@@ -66,9 +68,9 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
 
 /// Lets in those who were promised an answer. No more than the queue holds, or those who keep coming would keep the
 /// port open.
-fn accept_the_queue<H: Handler>(mill: &Mill<H>, listener: &Listener) {
+fn accept_the_queue<H: Handler>(mill: &Mill<H>, listener: &Listener, desk: &mut Desk) {
     for _ in 0..=config::BACKLOG / config::ACCEPTS_PER_WAKE_MAX {
-        match accept::accept_some(mill, listener) {
+        match accept::accept_some(mill, listener, desk) {
             Swept::Some => {}
             Swept::Nobody | Swept::All | Swept::Full | Swept::Failed(_) => break,
         }

@@ -4,10 +4,9 @@
 //! the client can hold it up; and its line in the access log is written once, when it ends, however it ends.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::desk::Desk;
-use super::health::{self, Standing};
 use super::transfer::Transfer;
 use super::{Handler, Response, Service};
 use crate::config;
@@ -24,11 +23,23 @@ use crate::observe::peer::Peer;
 pub struct Exchange {
     pub transfer: Transfer,
     head_length: u64,
-    status: Status,
+    pub status: Status,
+    /// When the request had come.
+    pub received: Instant,
+    pub whose: Whose,
     record: Option<Record>,
     pub then: Then,
     /// What the client had not taken when the kernel was last asked, if it was since the last write.
     pub untaken: Option<u32>,
+}
+
+/// Who asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Whose {
+    #[default]
+    Client,
+    /// Somebody who watches the server. Watching isn't part of what is watched.
+    Observer,
 }
 
 /// What comes after a response.
@@ -78,7 +89,12 @@ impl Exchange {
         let content = if method == Method::Head { Content::None } else { response.into_content() };
         let Ending { then, record, .. } = ending;
         match Transfer::new(head, content, desk.patience) {
-            Ok(transfer) => Some(Exchange { transfer, head_length, status, record, then, untaken: None }),
+            Ok(transfer) => {
+                let whose = desk.note_answered(status);
+                let record = record.filter(|_| whose == Whose::Client);
+                let received = desk.now;
+                Some(Exchange { transfer, head_length, status, received, whose, record, then, untaken: None })
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(error) => {
                 log::error!("a file can't be read: {error}");
@@ -101,12 +117,6 @@ impl Exchange {
 }
 
 impl<H> Service<H> {
-    /// The answer to whoever asks whether clients should be sent here.
-    pub fn health_of(&self, method: Method) -> Response {
-        let standing = if self.drain.is_made() { Standing::Leaving } else { Standing::Serving };
-        health::respond(method, standing)
-    }
-
     /// The line of the access log for a response to `head`, as far as it is known before its end; without fields where
     /// no head could be read.
     pub fn record(&self, peer: Peer, desk: &Desk, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {

@@ -9,10 +9,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
+use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::send_queue::Backlog;
 use crate::config;
 use crate::observe::peer::Peer;
 
@@ -88,6 +90,14 @@ impl Listener {
 
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// How the kernel is asked for who waits here.
+    pub fn backlog(&self) -> Option<Backlog> {
+        match self.address {
+            Address::Ip(address) => Some(Backlog::Tcp(address)),
+            Address::Unix(_) => u32::try_from(fstat(&self.socket).ok()?.st_ino).ok().map(Backlog::Unix),
+        }
     }
 
     /// Lets in whoever has waited longest.

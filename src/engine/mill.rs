@@ -4,7 +4,7 @@
 //! meanwhile it is not given back: the event won't come again, so it must have another turn, here and now or queued.
 
 use std::io;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::channel::{Channel, Channels};
 use super::connection::{Connection, Outcome};
@@ -14,6 +14,7 @@ use super::rest::Rest;
 use super::send_queue::SendQueues;
 use super::transfer::Stream;
 use super::turns::Turns;
+use super::watch::Scene;
 use super::{CloseReason, Service};
 
 /// A connection of a client, in the hands of a worker or of the accept loop.
@@ -95,7 +96,7 @@ impl<H> Mill<H> {
     pub fn await_turn<'m>(&'m self, mut connection: Client<'m>) {
         let token = connection.token();
         // Without a deadline: what it waits for is a worker, not the client.
-        while let Err(woken) = connection.park(Wait { until: None, kind: Kind::Busy }) {
+        while let Err(woken) = connection.park(Wait { until: None, kind: Kind::Turn }) {
             connection = woken;
             connection.miss();
         }
@@ -106,6 +107,17 @@ impl<H> Mill<H> {
     pub fn nudge_if_wanted(&self) {
         if self.turns.wants_a_worker() {
             self.poller.nudge();
+        }
+    }
+
+    /// What there is to be seen at this moment.
+    pub fn scene(&self) -> Scene {
+        Scene {
+            census: self.pond.census(),
+            connections_max: self.pond.capacity(),
+            turns_due: self.turns.count(),
+            panics: self.panics.load(Ordering::Relaxed),
+            leaving: self.service.drain.is_made(),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
 //! out, [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are built), [`desk`] what
-//! a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells; [`exchange`] is a response
+//! a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells; [`own`] are the
+//! pages of the server itself, [`notes`] what is written down for who watches, and [`watch`] shows it; [`exchange`] is a response
 //! under way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on. [`turns`]
 //! are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a
 //! [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at
@@ -64,6 +65,9 @@ pub mod tls;
 pub mod desk;
 pub mod drain_request;
 pub mod health;
+pub mod own;
+pub mod watch;
+pub mod notes;
 pub mod exchange;
 pub mod linger;
 pub mod connection;
@@ -140,6 +144,7 @@ pub struct Service<H> {
     pub fields: Vec<FieldLine>,
     pub access_log: Option<AccessLog>,
     pub health: health::Health,
+    pub watch: Option<Arc<watch::Watch>>,
 }
 
 /// What the main thread does, for who wants to be told.
@@ -194,6 +199,44 @@ impl CloseReason {
             kind => CloseReason::Failed(kind),
         }
     }
+
+    /// Its place among [`NAMES`](CloseReason::NAMES).
+    pub fn number(self) -> u32 {
+        match self {
+            CloseReason::Answered => 0,
+            CloseReason::PeerClosed => 1,
+            CloseReason::PeerClosedInHead => 2,
+            CloseReason::PeerReset => 3,
+            CloseReason::Stalled => 4,
+            CloseReason::IdleTimeout => 5,
+            CloseReason::HandshakeTimeout => 6,
+            CloseReason::LingerSpent => 7,
+            CloseReason::Drained => 8,
+            CloseReason::MadeRoom => 9,
+            CloseReason::Cut => 10,
+            CloseReason::FileTruncated => 11,
+            CloseReason::Panicked => 12,
+            CloseReason::Failed(_) => 13,
+        }
+    }
+
+    /// A name for each, for programs.
+    pub const NAMES: [&str; 14] = [
+        "answered",
+        "peer_closed",
+        "peer_closed_in_head",
+        "peer_reset",
+        "stalled",
+        "idle_timeout",
+        "handshake_timeout",
+        "linger_spent",
+        "drained",
+        "made_room",
+        "cut",
+        "file_truncated",
+        "panicked",
+        "failed",
+    ];
 
     /// Whether all that was promised has been sent: then the end may be announced.
     pub fn is_orderly(self) -> bool {

@@ -74,8 +74,27 @@ pub struct Wait {
 pub enum Kind {
     /// Nothing is asked: it may have to make room for another.
     Idle,
-    /// Half a head, or a response under way.
+    /// Half a head, or half a handshake.
     Busy,
+    /// A response under way, and no room for more of it.
+    Room,
+    /// Its turn is due without an event.
+    Turn,
+    /// The last answer was given, and the client goes on sending.
+    End,
+}
+
+/// How many connections are where, as of the moment each was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// A worker has it, or the sweep.
+    pub active: usize,
+    /// Parked, by what it waits for: see [`Kind`].
+    pub idle: usize,
+    pub heads: usize,
+    pub rooms: usize,
+    pub turns: usize,
+    pub ends: usize,
 }
 
 /// A connection and the right to it. Dropped, it closes the connection and vacates the slot, whatever happened.
@@ -120,6 +139,9 @@ const ACTIVE: u32 = 1;
 const WOKEN: u32 = 2;
 const IDLE: u32 = 3;
 const BUSY: u32 = 4;
+const ROOM: u32 = 5;
+const TURN: u32 = 6;
+const END: u32 = 7;
 
 /// The deadline of what has none.
 const NEVER: u64 = u64::MAX;
@@ -163,7 +185,7 @@ impl<T> Pond<T> {
                 return None;
             }
             let next = match state {
-                IDLE | BUSY => ACTIVE,
+                IDLE..=END => ACTIVE,
                 // One that was woken is marked again: the load may be out of date, and its owner past that mark.
                 ACTIVE | WOKEN => WOKEN,
                 _ => return None,
@@ -199,6 +221,30 @@ impl<T> Pond<T> {
     pub fn take_due_after(&self, limit: Instant) -> impl Iterator<Item = Owned<'_, T>> {
         let limit = self.milliseconds(limit);
         self.take_by_deadline(move |deadline| deadline > limit && deadline != NEVER)
+    }
+
+    /// Counts them all. Nobody stands still for it, so it is exact only where nothing moves.
+    pub fn census(&self) -> Census {
+        let used = lock(&self.vacancies).fresh;
+        let mut census = Census::default();
+        for index in 0..used {
+            let (_, state) = split(self.slot(index).word.load(Ordering::Relaxed));
+            match state {
+                ACTIVE | WOKEN => census.active += 1,
+                IDLE => census.idle += 1,
+                BUSY => census.heads += 1,
+                ROOM => census.rooms += 1,
+                TURN => census.turns += 1,
+                END => census.ends += 1,
+                _ => {}
+            }
+        }
+        census
+    }
+
+    /// Connections that may be held.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
     }
 
     fn take_by_deadline(&self, wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = Owned<'_, T>> {
@@ -320,13 +366,16 @@ impl Vacancies {
 }
 
 fn is_parked(state: u32) -> bool {
-    state == IDLE || state == BUSY
+    state >= IDLE
 }
 
 fn state(kind: Kind) -> u32 {
     match kind {
         Kind::Idle => IDLE,
         Kind::Busy => BUSY,
+        Kind::Room => ROOM,
+        Kind::Turn => TURN,
+        Kind::End => END,
     }
 }
 

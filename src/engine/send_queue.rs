@@ -29,6 +29,22 @@ pub struct SendQueues {
     netlink: Option<OwnedFd>,
 }
 
+/// A listener, as the kernel knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    Tcp(SocketAddr),
+    /// By its inode.
+    Unix(u32),
+}
+
+/// Who waits to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptQueue {
+    pub length: u32,
+    /// More than so many are not let in.
+    pub limit: u32,
+}
+
 /// `SOCK_DIAG_BY_FAMILY`, the question and the answer (linux/sock_diag.h).
 const BY_FAMILY: u16 = 20;
 /// `NLM_F_REQUEST` (linux/netlink.h).
@@ -56,6 +72,22 @@ impl SendQueues {
         SendQueues { netlink: netlink.ok() }
     }
 
+    /// The queue of a listener. `None` where the kernel doesn't say.
+    pub fn backlog(&self, backlog: &Backlog) -> Option<AcceptQueue> {
+        let netlink = self.netlink.as_ref()?;
+        let [length, limit] = match *backlog {
+            Backlog::Tcp(local) => {
+                let anybody = match local.ip() {
+                    IpAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
+                    IpAddr::V6(_) => SocketAddr::from(([0_u16; 8], 0)),
+                };
+                ask(netlink, &tcp_question(local, anybody), TCP_QUEUE_AT - 4).ok()??
+            }
+            Backlog::Unix(inode) => ask(netlink, &unix_question(inode), UNIX_QUEUE_AT - 4).ok()??,
+        };
+        Some(AcceptQueue { length, limit })
+    }
+
     /// Bytes sent on this connection that `peer` has not acknowledged, those not on their way yet included; on a Unix
     /// socket, what the kernel holds of packets that have not been read to their end. `None` where the kernel doesn't say.
     pub fn untaken(&self, socket: impl AsFd, peer: Peer) -> Option<u32> {
@@ -63,17 +95,18 @@ impl SendQueues {
         match peer {
             Peer::Ip(peer) => {
                 let local = SocketAddr::try_from(net::getsockname(socket).ok()?).ok()?;
-                ask(netlink, &tcp_question(local, peer), TCP_QUEUE_AT).ok().flatten()
+                ask(netlink, &tcp_question(local, peer), TCP_QUEUE_AT).ok().flatten().map(|[queue]| queue)
             }
             Peer::Unix => {
                 let inode = u32::try_from(fstat(socket).ok()?.st_ino).ok()?;
-                ask(netlink, &unix_question(inode), UNIX_QUEUE_AT).ok().flatten()
+                ask(netlink, &unix_question(inode), UNIX_QUEUE_AT).ok().flatten().map(|[queue]| queue)
             }
         }
     }
 }
 
-fn ask(netlink: &OwnedFd, question: &[u8], queue_at: usize) -> io::Result<Option<u32>> {
+/// Asks, and reads so many numbers of the answer.
+fn ask<const N: usize>(netlink: &OwnedFd, question: &[u8], at: usize) -> io::Result<Option<[u32; N]>> {
     let length = u32::try_from(HEAD_BYTES + question.len()).unwrap_or(0).to_ne_bytes();
     let head = [length.as_slice(), &BY_FAMILY.to_ne_bytes(), &REQUEST.to_ne_bytes(), &[0; 8]]; // sequence and port
     net::send(netlink, &[head.concat().as_slice(), question].concat(), SendFlags::DONTWAIT)?;
@@ -82,8 +115,11 @@ fn ask(netlink: &OwnedFd, question: &[u8], queue_at: usize) -> io::Result<Option
     let (length, _) = net::recv(netlink, &mut answer, RecvFlags::DONTWAIT)?;
     let answer = &answer[..length];
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
-    let queue = answer.get(queue_at..queue_at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
-    Ok(queue.filter(|_| kind == Some(BY_FAMILY)))
+    let numbers = answer.get(at..at + 4 * N).map(|bytes| {
+        let (numbers, _) = bytes.as_chunks::<4>();
+        std::array::from_fn(|index| u32::from_ne_bytes(numbers[index]))
+    });
+    Ok(numbers.filter(|_| kind == Some(BY_FAMILY)))
 }
 
 /// One request for one socket. Numbers of netlink are in the machine's order, ports and addresses in the network's.

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::connection::Outcome;
 use super::desk::Desk;
 use super::mill::{Client, Mill};
+use super::notes::noted;
 use super::{CloseReason, Handler};
 use crate::config;
 
@@ -28,13 +29,13 @@ pub fn conclude_later_than<H: Handler>(mill: &Mill<H>, desk: &mut Desk, limit: I
 /// Takes the connection that has been idle longest and closes it; `false` if none is idle.
 ///
 /// One to whom a request has come is not idle, though it was when it parked: it is parked for its turn.
-pub fn make_room<H: Handler>(mill: &Mill<H>) -> bool {
+pub fn make_room<H: Handler>(mill: &Mill<H>, desk: &mut Desk) -> bool {
     for _ in 0..config::MAKE_ROOM_TRIES_MAX {
         let Some(idlest) = mill.pond.take_idlest() else { return false };
         if idlest.stream().has_input() {
             await_turn(mill, idlest);
         } else {
-            settle(mill, idlest, Outcome::Close(CloseReason::MadeRoom));
+            settle(mill, desk, idlest, Outcome::Close(CloseReason::MadeRoom));
             return true;
         }
     }
@@ -49,11 +50,12 @@ fn conclude<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: 
         return await_turn(mill, connection);
     }
     let outcome = connection.conclude(desk, &mill.service, untaken);
-    settle(mill, connection, outcome);
+    settle(mill, desk, connection, outcome);
 }
 
 /// Parks or closes; if something has come meanwhile, or there is more to do, that is for a worker.
-fn settle<'m, H: Handler>(mill: &'m Mill<H>, connection: Client<'m>, outcome: Outcome) {
+fn settle<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, connection: Client<'m>, outcome: Outcome) {
+    desk.note_about(connection.token(), noted(outcome));
     match mill.settle(connection, outcome) {
         Some(woken) => await_turn(mill, woken),
         // It may have been queued: one whose turn was due already, and that was taken by the deadline it had before.

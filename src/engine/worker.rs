@@ -30,6 +30,7 @@ use super::channel::Channel;
 use super::connection::{Connection, Outcome};
 use super::desk::{Arrival, Desk, Patience, Seat};
 use super::mill::{Client, Mill};
+use super::notes::noted;
 use super::poller::{Batch, Run};
 use super::{CloseReason, Handler};
 use crate::config;
@@ -55,10 +56,10 @@ impl Workers {
         let pool = panic::catch_unwind(build)
             .map_err(|_| io::Error::other(format!("the system refuses to start {count} worker threads")))?;
         let (present, gone) = mpsc::channel::<()>();
-        for _ in 0..count {
+        for number in 0..count {
             let (mill, present) = (Arc::clone(mill), present.clone());
             pool.execute(move || {
-                work(&*mill);
+                work(&*mill, number);
                 drop(present);
             });
         }
@@ -79,19 +80,21 @@ struct Place<'m> {
 }
 
 /// The loop of one worker.
-fn work<H: Handler>(mill: &Mill<H>) {
-    let mut desk = Desk::new();
+fn work<H: Handler>(mill: &Mill<H>, number: usize) {
+    let mut desk = Desk::with_pen(mill.service.watch.as_ref().map(|watch| watch.pen(number)));
     let mut places: [Place<'_>; config::BATCH_MAX] = std::array::from_fn(|_| Place::default());
     let mut batch = Batch::new();
     let mut courtesy = Courtesy::begin(Instant::now());
     while mill.next_batch(&mut batch) == Run::GoOn {
-        let taken = receive(mill, &batch, &mut places);
+        desk.note_waking(|| batch.events().count());
+        let taken = receive(mill, &batch, &mut desk, &mut places);
         serve_batch(mill, &mut desk, &mut places[..taken]);
         serve_turns(mill, &mut desk);
         // An only client is waited for after every answer, and that gives way, too.
         if mill.pond.occupied() > 1 {
             courtesy.show(desk.now);
         }
+        desk.note_rest();
     }
 }
 
@@ -121,11 +124,12 @@ impl Courtesy {
 }
 
 /// The first step of a batch; says how many places are taken.
-fn receive<'m, H: Handler>(mill: &'m Mill<H>, batch: &Batch, places: &mut [Place<'m>]) -> usize {
+fn receive<'m, H: Handler>(mill: &'m Mill<H>, batch: &Batch, desk: &mut Desk, places: &mut [Place<'m>]) -> usize {
     let mut taken = 0;
     for event in batch.events() {
         // None for a stale event: the connection has gone, or somebody else has it and now knows of the event.
         let Some(mut client) = mill.pond.take(event.token) else { continue };
+        desk.note_taking(event.token);
         let place = &mut places[taken];
         client.receive(&mut place.seat, if event.ended { Arrival::End } else { Arrival::Bytes });
         place.client = Some(client);
@@ -147,6 +151,7 @@ fn serve_batch<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, places: &mut 
     for Place { client, seat } in left {
         let Some(mut client) = client.take() else { continue };
         client.leave(seat);
+        desk.note_about(client.token(), noted(Outcome::MayWait));
         mill.await_turn(client);
     }
     mill.nudge_if_wanted();
@@ -156,6 +161,7 @@ fn serve_batch<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, places: &mut 
 /// Goes on with the turn of who is in a place, and leaves there who may have to wait.
 fn serve<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, place: &mut Place<'m>) {
     let Some(mut client) = place.client.take() else { return };
+    desk.turn_to(client.token());
     desk.swap_seat(&mut place.seat);
     match go_on(&mut client, desk, mill) {
         Outcome::MayWait => place.client = Some(client),
@@ -171,6 +177,7 @@ fn serve_turns<H: Handler>(mill: &Mill<H>, desk: &mut Desk) {
         let Some(token) = mill.turns.pop() else { return };
         mill.nudge_if_wanted();
         let Some(mut client) = mill.pond.take(token) else { continue };
+        desk.note_taking(token);
         let outcome = turn(&mut client, desk, mill, Arrival::Nothing);
         settle(mill, client, outcome, desk);
     }
@@ -180,15 +187,18 @@ fn serve_turns<H: Handler>(mill: &Mill<H>, desk: &mut Desk) {
 fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome: Outcome, desk: &mut Desk) {
     // Bounded, so that who sends a little all the time doesn't keep a worker.
     for _ in 0..config::ROUNDS_MAX {
+        desk.note(noted(outcome));
         match mill.settle(client, outcome) {
             None => return,
             Some(woken) => client = woken,
         }
+        desk.note_taking(client.token());
         outcome = turn(&mut client, desk, mill, Arrival::Missed);
         if outcome == Outcome::MayWait {
             client.leave(&mut desk.seat);
         }
     }
+    desk.note(noted(outcome));
     if let Some(mut woken) = mill.settle(client, outcome) {
         woken.miss();
         mill.await_turn(woken);

@@ -42,7 +42,8 @@ impl Proxies {
         named.or(peer.ip())
     }
 
-    fn trust(&self, peer: Peer) -> bool {
+    /// Whether the peer is one of them.
+    pub fn trust(&self, peer: Peer) -> bool {
         match peer {
             Peer::Ip(address) => self.has(address.ip()),
             Peer::Unix => self.0.contains(&Proxy::Unix),

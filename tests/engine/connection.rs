@@ -49,7 +49,7 @@ fn service(head_timeout: Duration, idle_timeout: Duration) -> Service<impl Handl
         drain_delay: Duration::ZERO,
     };
     let drain = DrainRequest::new().expect("the system has descriptors");
-    Service { handler: echo, limits, drain, fields: Vec::new(), access_log: None, health: Health::Untold }
+    Service { handler: echo, limits, drain, fields: Vec::new(), access_log: None, health: Health::Untold, watch: None }
 }
 
 pub fn patient() -> Service<impl Handler> {
@@ -230,7 +230,7 @@ fn invariant_3_a_write_that_would_wait_parks_for_room_and_holds_no_memory() {
     let service = patient();
     let client = MemoryStream { room: 10_000, ..MemoryStream::sending([get("file?9000000")]) };
     let mut bench = Bench::new(client);
-    let Outcome::Park(Interest::Write, Wait { until: Some(until), kind: Kind::Busy }) = bench.turn(&service) else {
+    let Outcome::Park(Interest::Write, Wait { until: Some(until), kind: Kind::Room }) = bench.turn(&service) else {
         panic!("a full socket is waited for")
     };
     assert!(until <= Instant::now() + config::STALL_CHECK_INTERVAL, "it is looked after");
@@ -275,7 +275,7 @@ fn invariant_11_a_panic_is_answered_500_and_ends_the_connection() {
     let turn = panic::AssertUnwindSafe(|| bench.turn(&service));
     assert!(panic::catch_unwind(turn).is_err());
     let outcome = bench.connection.apologise(&mut bench.desk, &service);
-    assert!(matches!(outcome, Outcome::Park(Interest::Read, Wait { until: Some(_), kind: Kind::Busy })), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Park(Interest::Read, Wait { until: Some(_), kind: Kind::End })), "{outcome:?}");
     let text = String::from_utf8(sent(bench.connection.stream_mut())).expect("text");
     assert!(text.starts_with("HTTP/1.1 500 Internal Server Error\r\n"), "{text}");
     assert!(
@@ -406,7 +406,7 @@ fn invariant_12_while_draining_the_last_request_is_told_so() {
     let closing = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nb";
     assert_eq!(String::from_utf8(sent(&client)).expect("text"), ok("a") + closing);
     // It may have sent more by the time it reads that, and a close with bytes unread would reset the connection.
-    assert!(matches!(outcome, Outcome::Park(Interest::Read, Wait { kind: Kind::Busy, .. })), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Park(Interest::Read, Wait { kind: Kind::End, .. })), "{outcome:?}");
     assert!(client.finished);
     assert_eq!(service.drain.responses_finished(), 2);
 }
@@ -503,8 +503,8 @@ fn a_turn_without_patience_leaves_what_may_wait_for_a_disk_and_goes_on_there_wit
         ("content too large to be read at once", get("file?100000"), String::new(), false),
     ];
     for (name, requests, at_once, is_done) in rows {
-        let Service { limits, drain, fields, access_log, health, .. } = patient();
-        let service = Service { handler: Remembers, limits, drain, fields, access_log, health };
+        let Service { limits, drain, fields, access_log, health, watch, .. } = patient();
+        let service = Service { handler: Remembers, limits, drain, fields, access_log, health, watch };
         let whole = sent(&Bench::new(MemoryStream::sending([requests.clone()])).run(&service).1);
 
         let mut bench = Bench::new(MemoryStream::sending([requests.clone()]));

@@ -1,0 +1,129 @@
+//! What is done at a desk, written down for who watches.
+//!
+//! *Invariant:* where nobody does, a note is a look at whether there is a pen, and nothing else: no clock is read for it.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+
+use super::connection::Outcome;
+use super::desk::Desk;
+use super::exchange::{Exchange, Whose};
+use super::poller::{Interest, Token, join};
+use super::pond::{Kind, Wait};
+use crate::http::status::Status;
+use crate::observe::event::{For, What};
+use crate::observe::lanes::{Usage, saturated};
+
+impl Desk {
+    /// Writes down what has just been done.
+    #[inline]
+    pub fn note(&mut self, what: What) {
+        if let Some(pen) = &mut self.pen {
+            pen.note(what);
+        }
+    }
+
+    /// The same of another connection, which it is about from now on.
+    #[inline]
+    pub fn note_about(&mut self, connection: Token, what: What) {
+        if let Some(pen) = &mut self.pen {
+            pen.turn_to(number(connection));
+            pen.note(what);
+        }
+    }
+
+    /// What comes next is about that connection.
+    #[inline]
+    pub fn turn_to(&mut self, connection: Token) {
+        if let Some(pen) = &mut self.pen {
+            pen.turn_to(number(connection));
+        }
+    }
+
+    #[inline]
+    pub fn note_taking(&mut self, connection: Token) {
+        self.note_about(connection, What::Took);
+    }
+
+    #[inline]
+    pub fn note_received(&mut self, bytes: usize) {
+        self.note(What::Received(saturated(bytes)));
+    }
+
+    #[inline]
+    pub fn note_sent(&mut self, bytes: u64) {
+        self.note(What::Sent(saturated(bytes)));
+    }
+
+    /// Events have come, so many.
+    #[inline]
+    pub fn note_waking(&mut self, ready: impl FnOnce() -> usize) {
+        if let Some(pen) = &mut self.pen {
+            pen.wake(ready(), Instant::now());
+        }
+    }
+
+    /// Nothing is left to do.
+    #[inline]
+    pub fn note_rest(&mut self) {
+        if let Some(pen) = &mut self.pen {
+            pen.rest(Instant::now(), usage);
+        }
+    }
+
+    /// A response has been made. Says for whom.
+    #[inline]
+    pub fn note_answered(&mut self, status: Status) -> Whose {
+        let Some(pen) = &mut self.pen else { return Whose::Client };
+        let whose = std::mem::take(&mut self.whose);
+        let status = u32::from(status.code());
+        pen.note(match whose {
+            Whose::Client => What::Answered(status),
+            Whose::Observer => What::Observed(status),
+        });
+        whose
+    }
+
+    /// A response is with the kernel.
+    #[inline]
+    pub fn note_finished(&mut self, exchange: &Exchange) {
+        let Some(pen) = &mut self.pen else { return };
+        match exchange.whose {
+            Whose::Client => pen.finish(exchange.status.code(), exchange.received),
+            Whose::Observer => pen.finish_observed(),
+        }
+    }
+}
+
+/// What the end of a turn is written down as.
+pub fn noted(outcome: Outcome) -> What {
+    What::Parked(match outcome {
+        Outcome::Close(reason) => return What::Closed(reason.number()),
+        Outcome::Yield | Outcome::MayWait => For::Turn,
+        Outcome::Park(Interest::Read | Interest::Write, Wait { kind, .. }) => match kind {
+            Kind::Idle => For::Request,
+            Kind::Busy => For::RestOfHead,
+            Kind::Room => For::Room,
+            Kind::Turn => For::Turn,
+            Kind::End => For::End,
+        },
+    })
+}
+
+/// The number of a connection's stay.
+fn number(connection: Token) -> u64 {
+    join(connection.generation, connection.index)
+}
+
+/// What this thread has used; /proc, where it stands too, is closed to the process.
+fn usage() -> Option<Usage> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
+    let nanoseconds = |time: TimeVal| u64::try_from(time.num_nanoseconds()).unwrap_or(0);
+    Some(Usage {
+        processor: Duration::from_nanos(nanoseconds(usage.user_time()) + nanoseconds(usage.system_time())),
+        voluntary: u64::try_from(usage.voluntary_context_switches()).unwrap_or(0),
+        involuntary: u64::try_from(usage.involuntary_context_switches()).unwrap_or(0),
+    })
+}

@@ -1,0 +1,100 @@
+//! The server's own pages, all below `/.millpond/`: a name that begins with a dot, and so is no file's that is served.
+//!
+//! *Invariant:* they are asked before the handler, and win over it; but whoever may not see one is answered by the handler,
+//! as if there were none. Where none is on, a request pays a look at that.
+
+use super::desk::Patience;
+use super::exchange::Whose;
+use super::health::{self, Health, Standing};
+use super::{Response, Service};
+use crate::http::method::Method;
+use crate::http::request::RequestHead;
+use crate::http::status::Status;
+use crate::http::target::RequestTarget;
+use crate::observe::peer::Peer;
+
+/// Below which path, relative to the root.
+const PREFIX: &[u8] = b".millpond";
+
+/// One of the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// Whether clients should be sent here.
+    Health,
+    /// `/.millpond`, which lacks its slash.
+    Slashless,
+    Index,
+    Script,
+    Style,
+    Status,
+    Metrics,
+    Trace,
+}
+
+impl Page {
+    /// The page with that path, relative to the root.
+    fn with_path(path: &[u8]) -> Option<Page> {
+        match path.strip_prefix(PREFIX)? {
+            b"" => Some(Page::Slashless),
+            b"/" => Some(Page::Index),
+            b"/health" => Some(Page::Health),
+            b"/watch.js" => Some(Page::Script),
+            b"/watch.css" => Some(Page::Style),
+            b"/status.json" => Some(Page::Status),
+            b"/metrics" => Some(Page::Metrics),
+            b"/trace.json" => Some(Page::Trace),
+            _ => None,
+        }
+    }
+
+    /// Whether making it takes so long that others are to be answered first.
+    fn is_laborious(self) -> bool {
+        match self {
+            Page::Status | Page::Metrics | Page::Trace => true,
+            Page::Health | Page::Slashless | Page::Index | Page::Script | Page::Style => false,
+        }
+    }
+}
+
+impl<H> Service<H> {
+    /// Whether the request is for a page of the server's own that this client may see.
+    #[inline]
+    pub fn asks_for_own(&self, request: &RequestHead<'_>, peer: Peer) -> bool {
+        (self.health == Health::Told || self.watch.is_some()) && self.own(request, peer).is_some()
+    }
+
+    #[cold]
+    fn own(&self, request: &RequestHead<'_>, peer: Peer) -> Option<Page> {
+        let RequestTarget::Resource { path, .. } = &request.target else { return None };
+        let page = Page::with_path(path.relative()?)?;
+        let told = page == Page::Health && self.health == Health::Told;
+        (told || self.watch.as_ref().is_some_and(|watch| watch.admits(request, peer))).then_some(page)
+    }
+
+    /// The page, and whose it is; `None` where there is none for this client, or others are to be answered first.
+    #[cold]
+    pub fn own_page(
+        &self,
+        request: &RequestHead<'_>,
+        peer: Peer,
+        patience: Patience,
+        whose: &mut Whose,
+    ) -> Option<Response> {
+        let page = self.own(request, peer)?;
+        if page.is_laborious() && patience == Patience::None {
+            return None;
+        }
+        // Who sends clients here is part of the work, who watches isn't.
+        *whose = if page == Page::Health { Whose::Client } else { Whose::Observer };
+        let response = match (request.method, page, &self.watch) {
+            (Method::Get | Method::Head, Page::Health, _) => health::respond(self.standing()),
+            (Method::Get | Method::Head, page, Some(watch)) => watch.respond(page, &request.target),
+            _ => Response::error(Status::METHOD_NOT_ALLOWED, "it can only be asked for").field("Allow", "GET, HEAD"),
+        };
+        Some(response.field("Cache-Control", "no-store"))
+    }
+
+    fn standing(&self) -> Standing {
+        if self.drain.is_made() { Standing::Leaving } else { Standing::Serving }
+    }
+}

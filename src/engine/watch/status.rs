@@ -1,0 +1,173 @@
+//! Everything that is known, as one JSON object: for the page, for `millpond top`, and for whoever writes a script.
+//!
+//! Lanes are read from the numbers that a reader gives, `?since=0,120,96`, one for each lane as the last answer's `next`
+//! had them. Without numbers no events are told, only where to begin.
+
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Scene, Watch, recent};
+use crate::config;
+use crate::engine::CloseReason;
+use crate::engine::poller::split;
+use crate::http::target::RequestTarget;
+use crate::observe::event::{Event, KINDS, PARKED_FOR};
+use crate::observe::histogram::Counts;
+use crate::observe::lanes::Lane;
+
+/// The numbers of the query, if there is one for each lane.
+pub fn numbers(target: &RequestTarget<'_>, lanes: usize) -> Option<Vec<u64>> {
+    let RequestTarget::Resource { query: Some(query), .. } = target else { return None };
+    let since = query.split('&').find_map(|pair| pair.strip_prefix("since="))?;
+    let numbers: Vec<u64> = since.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
+    (numbers.len() == lanes).then_some(numbers)
+}
+
+/// The object.
+pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
+    let now = Instant::now();
+    let elapsed = u64::try_from(now.duration_since(watch.epoch).as_nanos()).unwrap_or(u64::MAX);
+    let scene = watch.scene();
+    let queues: Vec<Value> = watch
+        .accept_queues()
+        .iter()
+        .map(|(address, queue)| json!({ "address": address, "length": queue.length, "limit": queue.limit }))
+        .collect();
+    let mut service = Counts::none();
+    watch.workers.iter().for_each(|lane| service.add(&lane.counts.service.counts()));
+    let lately = watch.recent.lock().unwrap_or_else(PoisonError::into_inner).look(now, watch.epoch, &watch.workers);
+    let workers: Vec<Value> =
+        watch.workers.iter().zip(&lately.busy).map(|(lane, share)| thread(lane, elapsed, Some(*share))).collect();
+    let lanes: Vec<Value> = watch
+        .lanes()
+        .enumerate()
+        .map(|(index, (name, lane))| events(&name, lane, since.map(|since| since[index])))
+        .collect();
+    json!({
+        "server": concat!("millpond ", env!("CARGO_PKG_VERSION")),
+        "now": elapsed,
+        "state": if scene.is_none_or(|scene| scene.leaving) { "draining" } else { "serving" },
+        "pond": scene.map(pond),
+        "accept_queues": queues,
+        "recent": recently(&lately),
+        "service": histogram(&service),
+        "accepting": thread(&watch.main, elapsed, None),
+        "workers": workers,
+        "totals": totals(watch, scene),
+        "names": { "kinds": KINDS, "parked_for": PARKED_FOR, "closed": CloseReason::NAMES },
+        "lanes": lanes,
+    })
+    .to_string()
+}
+
+fn pond(scene: Scene) -> Value {
+    let census = scene.census;
+    let connections = census.active + census.idle + census.heads + census.rooms + census.turns + census.ends;
+    json!({
+        "connections": connections,
+        "limit": scene.connections_max,
+        "active": census.active,
+        "idle": census.idle,
+        "half_a_head": census.heads,
+        "waiting_to_write": census.rooms,
+        "turns_due": census.turns,
+        "lingering": census.ends,
+        "turns_queued": scene.turns_due,
+    })
+}
+
+fn recently(lately: &recent::Lately) -> Value {
+    let seconds = lately.over.as_secs_f64().max(1e-9);
+    let rate = lately.responses as f64 / seconds;
+    let mean = mean(&lately.service);
+    let at = |per_mille| lately.service.quantile(per_mille).as_secs_f64();
+    json!({
+        "over_seconds": lately.over.as_secs_f64(),
+        "responses_per_second": rate,
+        "bytes_per_second": lately.sent as f64 / seconds,
+        "utilisation": lately.busy.iter().sum::<f64>() / lately.busy.len().max(1) as f64,
+        "seconds": { "mean": mean, "p50": at(500), "p90": at(900), "p99": at(990), "p99_9": at(999), "max": at(1000) },
+        // Little's law: how many are in service on the average.
+        "in_service": rate * mean,
+    })
+}
+
+fn mean(counts: &Counts) -> f64 {
+    counts.sum().as_secs_f64() / counts.total().max(1) as f64
+}
+
+fn histogram(counts: &Counts) -> Value {
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let buckets: Vec<(u64, u64)> = counts.buckets().map(|(upper, count)| (nanoseconds(upper), count)).collect();
+    json!({ "count": counts.total(), "sum": counts.sum().as_secs_f64(), "buckets": buckets })
+}
+
+fn load(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
+
+/// One thread's counts. Its share of time is only known of the time lately.
+fn thread(lane: &Lane, elapsed: u64, share: Option<f64>) -> Value {
+    let counts = &lane.counts;
+    let seconds = |nanoseconds: u64| Duration::from_nanos(nanoseconds).as_secs_f64();
+    json!({
+        "batches": load(&counts.batches),
+        "turns": load(&counts.turns),
+        "responses": counts.responses.iter().map(load).sum::<u64>(),
+        "observed": load(&counts.observed),
+        "received_bytes": load(&counts.received),
+        "sent_bytes": load(&counts.sent),
+        "busy_seconds": seconds(recent::busy(lane, elapsed)),
+        "busy_share": share,
+        "processor_seconds": seconds(load(&counts.processor)),
+        "voluntary_switches": load(&counts.voluntary),
+        "involuntary_switches": load(&counts.involuntary),
+    })
+}
+
+/// All threads together.
+fn totals(watch: &Watch, scene: Option<Scene>) -> Value {
+    let sum = |count: fn(&Lane) -> u64| watch.lanes().map(|(_, lane)| count(lane)).sum::<u64>();
+    let class = |class: usize| watch.lanes().map(|(_, lane)| load(&lane.counts.responses[class])).sum::<u64>();
+    let closed: serde_json::Map<String, Value> = CloseReason::NAMES
+        .iter()
+        .enumerate()
+        .map(|(number, name)| {
+            (name.to_string(), watch.lanes().map(|(_, lane)| load(&lane.counts.closed[number])).sum::<u64>().into())
+        })
+        .collect();
+    json!({
+        "accepted": sum(|lane| load(&lane.counts.accepted)),
+        "responses": (1..6).map(class).sum::<u64>(),
+        "by_class": { "2xx": class(2), "3xx": class(3), "4xx": class(4), "5xx": class(5) },
+        "observed": sum(|lane| load(&lane.counts.observed)),
+        "received_bytes": sum(|lane| load(&lane.counts.received)),
+        "sent_bytes": sum(|lane| load(&lane.counts.sent)),
+        "closed": closed,
+        "panics": scene.map_or(0, |scene| scene.panics),
+    })
+}
+
+/// What a lane's ring holds from a number on: time, connection, kind and value of each.
+fn events(name: &str, lane: &Lane, since: Option<u64>) -> Value {
+    let page = match since {
+        Some(since) => lane.ring.read(since, config::STATUS_EVENTS_MAX),
+        None => lane.ring.read(u64::MAX, 0),
+    };
+    let events: Vec<(u64, String, u32, u32)> = page.events.iter().map(line).collect();
+    json!({ "name": name, "next": page.next, "missed": page.missed, "events": events })
+}
+
+fn line(event: &Event) -> (u64, String, u32, u32) {
+    let (kind, value) = event.what.number();
+    (event.at, stay(event.connection), kind, value)
+}
+
+/// A connection as people read it: its slot, and the how manieth there.
+pub fn stay(connection: u64) -> String {
+    let (generation, index) = split(connection);
+    format!("{index}.{generation}")
+}

@@ -1,0 +1,174 @@
+//! What the rings hold as a timeline: trace events as Chrome writes them, which Perfetto (ui.perfetto.dev) opens.
+//!
+//! A track for each thread. On it a slice for each batch, and in that a slice for each stretch of work on one connection:
+//! from the event before it to the last event of its own. Stretches of one thread follow each other, so slices never
+//! overlap. An arrow leads through the stretches of a connection, from accept to close.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::Watch;
+use super::status::stay;
+use crate::config;
+use crate::engine::CloseReason;
+use crate::observe::event::{Event, PARKED_FOR, What};
+
+/// The process, as a trace numbers it.
+const PROCESS: u32 = 1;
+
+/// A stretch of work on one connection.
+struct Stretch {
+    thread: usize,
+    connection: u64,
+    begin: u64,
+    end: u64,
+    what: Vec<What>,
+}
+
+/// The whole trace.
+pub fn render(watch: &Watch) -> String {
+    let mut events = vec![json!({
+        "ph": "M", "pid": PROCESS, "tid": 0, "name": "process_name", "args": { "name": "millpond" }
+    })];
+    let mut stretches = Vec::new();
+    let mut samples = 1;
+    for (thread, (name, lane)) in watch.lanes().enumerate() {
+        events.push(json!({
+            "ph": "M", "pid": PROCESS, "tid": thread, "name": "thread_name", "args": { "name": name }
+        }));
+        let page = lane.ring.read(0, config::LANE_EVENTS);
+        for event in &page.events {
+            if let What::Samples(every) = event.what {
+                samples = samples.max(every);
+            }
+        }
+        add_batches(thread, &page.events, &mut events);
+        stretches.extend(stretches_of(thread, &page.events));
+    }
+    stretches.sort_by_key(|stretch| stretch.begin);
+    events.extend(stretches.iter().map(slice));
+    add_flows(&stretches, &mut events);
+    json!({
+        "displayTimeUnit": "ns",
+        "otherData": {
+            "server": concat!("millpond ", env!("CARGO_PKG_VERSION")),
+            // At its busiest, one batch in so many was written down.
+            "one_batch_in": samples,
+        },
+        "traceEvents": events,
+    })
+    .to_string()
+}
+
+/// Microseconds, as a trace has them.
+fn micros(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e3
+}
+
+/// A slice from each waking to the rest behind it.
+fn add_batches(thread: usize, events: &[Event], out: &mut Vec<Value>) {
+    let mut woke: Option<(u64, u32)> = None;
+    for event in events {
+        match (event.what, woke) {
+            (What::Woke(ready), _) => woke = Some((event.at, ready)),
+            (What::Rests, Some((begin, ready))) => {
+                out.push(json!({
+                    "ph": "X", "pid": PROCESS, "tid": thread, "cat": "batch", "name": "batch",
+                    "ts": micros(begin), "dur": micros(event.at - begin), "args": { "ready": ready },
+                }));
+                woke = None;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn stretches_of(thread: usize, events: &[Event]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut before: Option<u64> = None;
+    // Whether the event before was of the last stretch.
+    let mut goes_on = false;
+    for event in events {
+        let of_thread = matches!(event.what, What::Woke(_) | What::Rests | What::Samples(_));
+        match stretches.last_mut() {
+            _ if of_thread => goes_on = false,
+            Some(last) if goes_on && last.connection == event.connection => {
+                last.end = event.at;
+                last.what.push(event.what);
+            }
+            _ => {
+                let (begin, end) = (before.unwrap_or(event.at), event.at);
+                stretches.push(Stretch { thread, connection: event.connection, begin, end, what: vec![event.what] });
+                goes_on = true;
+            }
+        }
+        before = Some(event.at);
+    }
+    stretches
+}
+
+fn slice(stretch: &Stretch) -> Value {
+    let name = stretch.what.iter().rev().find_map(|what| match what {
+        What::Answered(status) => Some(format!("answer {status}")),
+        What::Observed(status) => Some(format!("observer {status}")),
+        _ => None,
+    });
+    let name = name.unwrap_or_else(|| match stretch.what.last() {
+        Some(What::Accepted) => "accept".to_owned(),
+        Some(What::Took) => "take".to_owned(),
+        Some(What::Closed(_)) => "close".to_owned(),
+        _ => "turn".to_owned(),
+    });
+    let what: Vec<String> = stretch.what.iter().map(|what| words(*what)).collect();
+    json!({
+        "ph": "X", "pid": PROCESS, "tid": stretch.thread, "cat": "turn", "name": name,
+        "ts": micros(stretch.begin), "dur": micros(stretch.end - stretch.begin),
+        "args": { "connection": stay(stretch.connection), "what": what.join(", ") },
+    })
+}
+
+/// An event in words.
+fn words(what: What) -> String {
+    let name = |names: &[&str], number: u32| {
+        usize::try_from(number).ok().and_then(|number| names.get(number).copied()).unwrap_or("?").to_owned()
+    };
+    match what {
+        What::Rests => "rests".to_owned(),
+        What::Woke(ready) => format!("woke for {ready}"),
+        What::Accepted => "accepted".to_owned(),
+        What::Took => "took".to_owned(),
+        What::Received(bytes) => format!("received {bytes} bytes"),
+        What::Answered(status) | What::Observed(status) => format!("answered {status}"),
+        What::Sent(bytes) => format!("sent {bytes} bytes"),
+        What::Finished => "finished".to_owned(),
+        What::Parked(_) => format!("parked for {}", name(&PARKED_FOR, what.number().1)),
+        What::Closed(reason) => format!("closed: {}", name(&CloseReason::NAMES, reason)),
+        What::Samples(every) => format!("one batch in {every}"),
+    }
+}
+
+/// Arrows through the stretches of each connection that has several.
+fn add_flows(stretches: &[Stretch], out: &mut Vec<Value>) {
+    let mut of_connection: HashMap<u64, Vec<&Stretch>> = HashMap::new();
+    for stretch in stretches {
+        of_connection.entry(stretch.connection).or_default().push(stretch);
+    }
+    for (connection, its) in of_connection.iter().filter(|(_, its)| its.len() > 1) {
+        for (index, stretch) in its.iter().enumerate() {
+            let phase = match index {
+                0 => "s",
+                _ if index + 1 == its.len() => "f",
+                _ => "t",
+            };
+            let mut flow = json!({
+                "ph": phase, "pid": PROCESS, "tid": stretch.thread, "cat": "connection", "name": "connection",
+                "id": stay(*connection), "ts": micros(stretch.begin),
+            });
+            if phase == "f" {
+                flow["bp"] = "e".into();
+            }
+            out.push(flow);
+        }
+    }
+}

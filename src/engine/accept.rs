@@ -68,6 +68,9 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk, te
             return;
         }
         if now >= next_sweep {
+            if let Some(watch) = &mill.service.watch {
+                watch.glance(&mill.scene());
+            }
             sweep::conclude_due(mill, desk, now);
             kept = mill.service.handler.tidy(now);
             if let Some(report) = drops.as_mut().and_then(|drops| drops.report(now)) {

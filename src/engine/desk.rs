@@ -8,7 +8,7 @@
 use std::io;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::exchange::Whose;
+use super::notes::Whose;
 use super::transfer::Stream;
 use crate::config;
 use crate::http::date;

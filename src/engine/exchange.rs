@@ -4,9 +4,10 @@
 //! the client can hold it up; and its line in the access log is written once, when it ends, however it ends.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::desk::Desk;
+use super::notes::Asked;
 use super::transfer::Transfer;
 use super::{Handler, Response, Service};
 use crate::config;
@@ -24,22 +25,11 @@ pub struct Exchange {
     pub transfer: Transfer,
     head_length: u64,
     pub status: Status,
-    /// When the request had come.
-    pub received: Instant,
-    pub whose: Whose,
+    pub asked: Asked,
     record: Option<Record>,
     pub then: Then,
     /// What the client had not taken when the kernel was last asked, if it was since the last write.
     pub untaken: Option<u32>,
-}
-
-/// Who asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Whose {
-    #[default]
-    Client,
-    /// Somebody who watches the server. Watching isn't part of what is watched.
-    Observer,
 }
 
 /// What comes after a response.
@@ -90,10 +80,9 @@ impl Exchange {
         let Ending { then, record, .. } = ending;
         match Transfer::new(head, content, desk.patience) {
             Ok(transfer) => {
-                let whose = desk.note_answered(status);
-                let record = record.filter(|_| whose == Whose::Client);
-                let received = desk.now;
-                Some(Exchange { transfer, head_length, status, received, whose, record, then, untaken: None })
+                let asked = desk.note_answered(status);
+                let record = record.filter(|_| !asked.is_by_observer());
+                Some(Exchange { transfer, head_length, status, asked, record, then, untaken: None })
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(error) => {

@@ -9,19 +9,43 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use super::connection::Outcome;
 use super::desk::Desk;
-use super::exchange::{Exchange, Whose};
+use super::exchange::Exchange;
 use super::poller::{Interest, Token, join};
 use super::pond::{Kind, Wait};
 use crate::http::status::Status;
 use crate::observe::event::{For, What};
-use crate::observe::lanes::{Usage, saturated};
+use crate::observe::lanes::{Pen, Usage, saturated};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Whose {
+    #[default]
+    Client,
+    /// Somebody who watches the server. Watching isn't part of what is watched.
+    Observer,
+}
+
+/// What is to be known of a request when its response has been sent. One word, as it is moved about with the response:
+/// when it had come, or who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked(u64);
+
+impl Asked {
+    const UNNOTED: Asked = Asked(0);
+    const BY_OBSERVER: Asked = Asked(u64::MAX);
+
+    #[inline]
+    pub fn is_by_observer(self) -> bool {
+        self == Asked::BY_OBSERVER
+    }
+}
 
 impl Desk {
     /// Writes down what has just been done.
     #[inline]
     pub fn note(&mut self, what: What) {
         if let Some(pen) = &mut self.pen {
-            pen.note(what);
+            note(pen, what);
         }
     }
 
@@ -30,7 +54,7 @@ impl Desk {
     pub fn note_about(&mut self, connection: Token, what: What) {
         if let Some(pen) = &mut self.pen {
             pen.turn_to(number(connection));
-            pen.note(what);
+            note(pen, what);
         }
     }
 
@@ -49,12 +73,24 @@ impl Desk {
 
     #[inline]
     pub fn note_received(&mut self, bytes: usize) {
-        self.note(What::Received(saturated(bytes)));
+        if let Some(pen) = &mut self.pen {
+            note(pen, What::Received(saturated(bytes)));
+        }
     }
 
     #[inline]
     pub fn note_sent(&mut self, bytes: u64) {
-        self.note(What::Sent(saturated(bytes)));
+        if let Some(pen) = &mut self.pen {
+            note(pen, What::Sent(saturated(bytes)));
+        }
+    }
+
+    /// How a turn has ended.
+    #[inline]
+    pub fn note_outcome(&mut self, outcome: Outcome) {
+        if let Some(pen) = &mut self.pen {
+            note(pen, noted(outcome));
+        }
     }
 
     /// Events have come, so many.
@@ -73,27 +109,43 @@ impl Desk {
         }
     }
 
-    /// A response has been made. Says for whom.
+    /// A response has been made.
     #[inline]
-    pub fn note_answered(&mut self, status: Status) -> Whose {
-        let Some(pen) = &mut self.pen else { return Whose::Client };
-        let whose = std::mem::take(&mut self.whose);
+    pub fn note_answered(&mut self, status: Status) -> Asked {
+        let Some(pen) = &mut self.pen else { return Asked::UNNOTED };
         let status = u32::from(status.code());
-        pen.note(match whose {
-            Whose::Client => What::Answered(status),
-            Whose::Observer => What::Observed(status),
-        });
-        whose
+        match std::mem::take(&mut self.whose) {
+            Whose::Client => {
+                note(pen, What::Answered(status));
+                Asked(pen.nanoseconds(self.now))
+            }
+            Whose::Observer => {
+                note(pen, What::Observed(status));
+                Asked::BY_OBSERVER
+            }
+        }
     }
 
     /// A response is with the kernel.
     #[inline]
     pub fn note_finished(&mut self, exchange: &Exchange) {
-        let Some(pen) = &mut self.pen else { return };
-        match exchange.whose {
-            Whose::Client => pen.finish(exchange.status.code(), exchange.received),
-            Whose::Observer => pen.finish_observed(),
+        if let Some(pen) = &mut self.pen {
+            finish(pen, exchange);
         }
+    }
+}
+
+/// Out of the way of those who write nothing down.
+#[inline(never)]
+fn note(pen: &mut Pen, what: What) {
+    pen.note(what);
+}
+
+#[inline(never)]
+fn finish(pen: &mut Pen, exchange: &Exchange) {
+    match exchange.asked {
+        Asked::BY_OBSERVER => pen.finish_observed(),
+        Asked(received) => pen.finish(exchange.status.code(), received),
     }
 }
 

@@ -4,8 +4,8 @@
 //! as if there were none. Where none is on, a request pays a look at that.
 
 use super::desk::Patience;
-use super::exchange::Whose;
 use super::health::{self, Health, Standing};
+use super::notes::Whose;
 use super::{Response, Service};
 use crate::http::method::Method;
 use crate::http::request::RequestHead;

@@ -187,7 +187,7 @@ fn serve_turns<H: Handler>(mill: &Mill<H>, desk: &mut Desk) {
 fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome: Outcome, desk: &mut Desk) {
     // Bounded, so that who sends a little all the time doesn't keep a worker.
     for _ in 0..config::ROUNDS_MAX {
-        desk.note(noted(outcome));
+        desk.note_outcome(outcome);
         match mill.settle(client, outcome) {
             None => return,
             Some(woken) => client = woken,
@@ -198,7 +198,7 @@ fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome
             client.leave(&mut desk.seat);
         }
     }
-    desk.note(noted(outcome));
+    desk.note_outcome(outcome);
     if let Some(mut woken) = mill.settle(client, outcome) {
         woken.miss();
         mill.await_turn(woken);

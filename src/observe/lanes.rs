@@ -171,12 +171,12 @@ impl Pen {
     }
 
     /// A response is with the kernel, whole: to a client whose request had come at `received`.
-    pub fn finish(&mut self, status: u16, received: Instant) {
+    pub fn finish(&mut self, status: u16, received: u64) {
         let now = Instant::now();
         let counts = &self.lane.counts;
         let class = usize::from(status / 100).min(counts.responses.len() - 1);
         add(&counts.responses[class], 1);
-        counts.service.record(now.saturating_duration_since(received));
+        counts.service.record(Duration::from_nanos(self.nanoseconds(now).saturating_sub(received)));
         self.note_at(What::Finished, now);
     }
 
@@ -221,7 +221,8 @@ impl Pen {
         }
     }
 
-    fn nanoseconds(&self, at: Instant) -> u64 {
+    /// The time as this pen writes it down.
+    pub fn nanoseconds(&self, at: Instant) -> u64 {
         whole(at.saturating_duration_since(self.epoch))
     }
 }

@@ -51,6 +51,7 @@ mod unix;
 mod activation;
 mod announcing;
 mod leaving;
+mod watch;
 mod process;
 mod tools;
 mod library;

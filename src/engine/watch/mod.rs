@@ -8,6 +8,7 @@
 //! nothing is streamed, so no worker is held.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -61,6 +62,9 @@ pub struct Watch {
     queues: Mutex<SendQueues>,
     sight: OnceLock<Sight>,
     recent: Mutex<Recent>,
+    /// How often somebody else than a worker has looked, and how many were in service then, summed.
+    glances: AtomicU64,
+    glimpsed: AtomicU64,
 }
 
 impl Watch {
@@ -70,13 +74,31 @@ impl Watch {
         let (main, workers): (Arc<Lane>, Vec<Arc<Lane>>) = (lane(), (0..workers).map(|_| lane()).collect());
         let epoch = Instant::now();
         let (queues, recent) = (Mutex::new(SendQueues::open()), Mutex::new(Recent::new(epoch, &workers)));
-        Watch { from, epoch, main, workers, backlogs, queues, sight: OnceLock::new(), recent }
+        Watch {
+            from,
+            epoch,
+            main,
+            workers,
+            backlogs,
+            queues,
+            sight: OnceLock::new(),
+            recent,
+            glances: AtomicU64::new(0),
+            glimpsed: AtomicU64::new(0),
+        }
     }
 
     /// Says how to look at the machinery, once there is one.
     pub fn see(&self, sight: impl Fn() -> Option<Scene> + Send + Sync + 'static) {
         // A second one would be the same machinery.
         let _ = self.sight.set(Box::new(sight));
+    }
+
+    /// Counts who is in service, as a third party sees it: a worker that looks has just served the others of its batch.
+    pub fn glance(&self, scene: &Scene) {
+        let Census { active, rooms, turns, .. } = scene.census;
+        self.glimpsed.fetch_add(u64::try_from(active + rooms + turns).unwrap_or(0), Ordering::Relaxed);
+        self.glances.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The pen of a worker. One for each: a lane has one writer.

@@ -147,6 +147,9 @@ fn totals(watch: &Watch, scene: Option<Scene>) -> Value {
         "received_bytes": sum(|lane| load(&lane.counts.received)),
         "sent_bytes": sum(|lane| load(&lane.counts.sent)),
         "closed": closed,
+        // How often it was looked who is in service, and how many were, summed.
+        "glances": load(&watch.glances),
+        "glimpsed": load(&watch.glimpsed),
         "panics": scene.map_or(0, |scene| scene.panics),
     })
 }

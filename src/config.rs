@@ -118,6 +118,10 @@ pub const TURN_REQUESTS_MAX: usize = 16;
 /// worth on loopback.
 pub const TURN_BYTES_MAX: usize = 1024 * 1024;
 
+/// Turns that need no event are given for so long before events are looked for again: about one such turn of the longest
+/// kind, so that many downloads, or directories being read, don't add up for who has just asked for something small.
+pub const TURNS_TIME_MAX: Duration = Duration::from_millis(1);
+
 /// How often the kernel is asked what a client has taken of a response that waits for room; for the first time at the
 /// next sweep, and for the last when the response is due to be given up.
 pub const STALL_CHECK_INTERVAL: Duration = Duration::from_millis(500);

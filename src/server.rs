@@ -30,7 +30,7 @@ use crate::site::respond::Site;
 
 pub use crate::engine::drain::Drained;
 pub use crate::engine::drain_request::DrainHandle;
-pub use crate::engine::{Context, Handler, Kept, Response};
+pub use crate::engine::{Answer, Context, Handler, Kept, Response, Work};
 
 /// A server that is bound to its addresses and not yet running: clients can connect, and wait.
 #[derive(Debug)]
@@ -122,8 +122,8 @@ impl Server {
 
 /// A directory is a handler like any other.
 impl engine::Handler for Site {
-    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
-        Site::respond(self, request, context.now, context.received)
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer {
+        Site::respond(self, request, context.now, context.received).into()
     }
 
     fn respond_from_memory(&self, request: &RequestHead<'_>, context: &Context) -> Option<Response> {

@@ -4,14 +4,15 @@
 //!            ┌──────────────── next request ───────────────┐
 //!            ▼                                             │
 //!        Awaiting ── head complete ──► Responding ── all sent ──► closed
-//!            │                             ▲    └── sent, but the client may still be sending ──► Lingering ──► closed
+//!            │   └► Working ── done ──►    ▲    └── sent, but the client may still be sending ──► Lingering ──► closed
 //!            └── no head of ours: 4xx, 5xx ┘
 //! ```
 //!
 //! A turn goes round in it until it would have to wait (it parks, saying for what) or until it has had its share (it
 //! parks for its next turn). The I/O sandwich of a request is on one screen, in `Connection::answer`: read → parse
 //! (pure) → open → respond (pure) → write. A turn at a desk without [patience](Patience) also ends where it may have to
-//! wait for a disk, and [`Connection::go_on`] with patience takes it up there.
+//! wait for a disk, and [`Connection::go_on`] with patience takes it up there. An answer that takes long is
+//! [`Work`](super::Work): a turn does one slice of it.
 //!
 //! *Invariants:*
 //! - never parked for reading with a complete head in the buffer: no event would come for it;
@@ -29,21 +30,21 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::desk::{Arrival, Desk, Patience, Seat, Unread};
-use super::exchange::{Ending, Exchange, Then};
+use super::exchange::{Asked, Errand, Exchange, Then};
 use super::linger::{Linger, Lingering};
 use super::poller::Interest;
 use super::pond::{Kind, Wait};
 use super::transfer::{Progress, Stream};
-use super::{CloseReason, Context, Handler, Response, Service};
+use super::{Answer, CloseReason, Context, Handler, Response, Service};
 use crate::config;
 use crate::http::bad_request::BadRequest;
-use crate::http::framing::{Body, Persistence};
 use crate::http::head::{HeadScan, Scanned};
 use crate::http::method::Method;
 use crate::http::request::{self, FieldStorage};
 use crate::http::request_line;
-use crate::http::response::ConnectionOption;
 use crate::http::status::Status;
+
+mod out_of_turn;
 
 /// A connection, over a socket or, in a test, over memory.
 #[derive(Debug)]
@@ -79,6 +80,8 @@ pub enum Outcome {
 enum State {
     /// A request head may come.
     Awaiting,
+    /// A request is worked on, and nothing of it is left to be read.
+    Working(Errand),
     Responding(Exchange),
     Lingering(Linger),
     /// In the hands of a step; left like this only by a panic.
@@ -119,50 +122,6 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// A turn that neither reads nor answers: what the time makes of a connection that has waited for it. `untaken` is
-    /// how many bytes the client has not taken yet, where that is known.
-    pub fn conclude<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>, untaken: Option<u32>) -> Outcome {
-        desk.seat.take_to_look_at_the_clock(&mut self.unread);
-        desk.look_at_the_clock();
-        let State::Responding(exchange) = &mut self.state else { return self.go_on(desk, service) };
-        let before = std::mem::replace(&mut exchange.untaken, untaken);
-        // The first look has nothing to compare with. It counts as movement: rather late by a look than early.
-        if untaken.is_some_and(|now| before.is_none_or(|before| now < before)) {
-            self.quiet_since = desk.now;
-        }
-        // No other try to send: a little more than what the client took always fits, and shows nothing.
-        let stalled_at = self.quiet_since + service.limits.stall_timeout;
-        let outcome = if desk.now < stalled_at {
-            let until = Some(stalled_at.min(desk.now + service.stall_check_interval()));
-            Outcome::Park(Interest::Write, Wait { until, kind: Kind::Busy })
-        } else {
-            self.abandon(service);
-            Outcome::Close(CloseReason::Stalled)
-        };
-        self.leave(&mut desk.seat);
-        outcome
-    }
-
-    /// What is left of a turn that has panicked: 500 if no byte of a response has been sent.
-    pub fn apologise<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
-        match self.state {
-            State::Awaiting => {
-                let response = Response::error(Status::INTERNAL_SERVER_ERROR, "the server made a mistake");
-                self.state = State::Responding(self.refuse(response, desk, service));
-                self.go_on(desk, service)
-            }
-            State::Responding(_) | State::Lingering(_) | State::Taken => Outcome::Close(CloseReason::Panicked),
-        }
-    }
-
-    /// Ends a connection whose time is up: the line of its response is logged, and it will be reset, not finished.
-    pub fn abandon<H: Handler>(&mut self, service: &Service<H>) {
-        if let State::Responding(exchange) = &mut self.state {
-            service.log(exchange);
-        }
-        self.stream.reset();
-    }
-
     /// The rest of a turn, from its seat.
     pub fn go_on<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
         let outcome = loop {
@@ -170,6 +129,10 @@ impl<S: Stream> Connection<S> {
                 State::Awaiting => {
                     self.state = State::Awaiting;
                     self.await_head(desk, service)
+                }
+                State::Working(errand) => {
+                    self.state = State::Working(errand);
+                    self.work(desk, service)
                 }
                 State::Responding(exchange) => self.write(exchange, desk, service),
                 State::Lingering(linger) => self.linger(linger, desk, service),
@@ -252,42 +215,63 @@ impl<S: Stream> Connection<S> {
 
     /// The sandwich: a complete head becomes a response that is ready to be sent.
     fn answer<H: Handler>(&mut self, head_length: usize, desk: &mut Desk, service: &Service<H>) -> Step {
-        let (request_head, behind) = desk.seat.input.unread().split_at(head_length);
+        let request_head = &desk.seat.input.unread()[..head_length];
         let mut storage = FieldStorage::new();
         let request = match request::parse(request_head, &mut storage) {
             Ok(request) => request,
             Err(bad) => return self.refuse_head(bad, desk, service),
         };
         let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
-        let response = match desk.patience {
+        let answer = match desk.patience {
             Patience::ForDisk => service.handler.respond(&request, &context),
             Patience::None => match service.handler.respond_from_memory(&request, &context) {
-                Some(response) => response,
+                Some(response) => Answer::Response(response),
                 None => return Step::Leave(Outcome::MayWait),
             },
         };
-
-        let last = service.drain.is_made() && !is_request(behind);
-        let quiet = behind.is_empty() && desk.seat.input.is_drained() && request.body == Body::None;
-        let then = match request.persistence {
-            Persistence::KeepAlive if !last => Then::NextRequest,
-            Persistence::Close if quiet => Then::Close,
-            // One that expected the connection to go on may send more before it reads that it doesn't.
-            Persistence::KeepAlive | Persistence::Close => Then::Linger,
-        };
-        let option = then.said_to(request.version);
-        let method = request.method;
         let record = service.record(self.peer.ip(), desk.wall, request_head, Some(request.fields));
-        if !behind.is_empty() {
-            self.head_since = desk.now;
-        }
-        let Some(exchange) = Exchange::prepare(response, method, Ending { option, then, record }, desk, service) else {
-            return Step::Leave(Outcome::MayWait);
+        let asked = Asked::new(&request, record);
+        let state = match answer {
+            Answer::Work(work) => State::Working(Errand::begin(asked, work)),
+            Answer::Response(response) => match self.respond(response, asked, head_length, desk, service) {
+                Some(exchange) => State::Responding(exchange),
+                None => return Step::Leave(Outcome::MayWait),
+            },
         };
         desk.seat.input.consume(head_length);
         desk.seat.requests_left -= 1;
         self.scan = HeadScan::new();
-        Step::Go(State::Responding(exchange))
+        Step::Go(state)
+    }
+
+    /// A response that is ready to be sent, to a request whose first so many bytes are still in the input; `None` without
+    /// the patience that it takes.
+    fn respond<H: Handler>(
+        &mut self,
+        response: Response,
+        asked: Asked,
+        unconsumed: usize,
+        desk: &mut Desk,
+        service: &Service<H>,
+    ) -> Option<Exchange> {
+        let behind = &desk.seat.input.unread()[unconsumed..];
+        if !behind.is_empty() {
+            self.head_since = desk.now;
+        }
+        let (method, response) = (asked.method, asked.framed(response));
+        let ending = asked.ending(&response, behind, &desk.seat.input, service);
+        Exchange::prepare(response, method, ending, desk, service)
+    }
+
+    /// A slice of work; the next one comes when others have had their turns.
+    fn work<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Step {
+        let State::Working(errand) = &mut self.state else { unreachable!("it is what is asked for") };
+        if desk.patience == Patience::None {
+            return Step::Leave(Outcome::MayWait);
+        }
+        let Some((response, asked)) = errand.go_on() else { return Step::Leave(Outcome::Yield) };
+        let exchange = self.respond(response, asked, 0, desk, service);
+        Step::Go(State::Responding(exchange.expect("with patience there is nothing to wait for")))
     }
 
     fn refuse_head<H: Handler>(&self, bad: BadRequest, desk: &mut Desk, service: &Service<H>) -> Step {
@@ -299,9 +283,8 @@ impl<S: Stream> Connection<S> {
     fn refuse<H: Handler>(&self, response: Response, desk: &mut Desk, service: &Service<H>) -> Exchange {
         let unread = desk.seat.input.unread();
         let record = service.record(self.peer.ip(), desk.wall, unread, None);
-        let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
         let method = if request_line::of(unread).starts_with(b"HEAD ") { Method::Head } else { Method::Get };
-        Exchange::prepare(response, method, ending, desk, service).expect("an error is answered from memory")
+        Exchange::apology(response, method, record, desk, service)
     }
 
     fn write<H: Handler>(&mut self, mut exchange: Exchange, desk: &mut Desk, service: &Service<H>) -> Step {
@@ -385,9 +368,4 @@ impl<S> Connection<S> {
 /// they make no idle connection one that has begun a head.
 fn is_blank(unread: &[u8]) -> bool {
     unread.iter().all(|byte| b"\r\n".contains(byte))
-}
-
-/// Whether another request is here already.
-fn is_request(behind: &[u8]) -> bool {
-    matches!(HeadScan::new().advance(behind), Ok(Scanned::Complete { .. }))
 }

@@ -1,4 +1,4 @@
-//! A response under way, with what is to be done at its end.
+//! A request that is being answered, and the response under way, with what is to be done at its end.
 //!
 //! *Invariant:* an [`Exchange`] only exists with its head encoded and its small content read, so that from here on only
 //! the client can hold it up; and its line in the access log is written once, when it ends, however it ends.
@@ -7,16 +7,93 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use super::desk::Desk;
+use super::desk::{Desk, Input};
 use super::transfer::Transfer;
-use super::{Handler, Response, Service};
+use super::{Answer, Handler, Response, Service, Work};
 use crate::config;
 use crate::http::field::Fields;
+use crate::http::framing::{Body, Persistence};
+use crate::http::head::{HeadScan, Scanned};
 use crate::http::method::{Method, Version};
+use crate::http::request::RequestHead;
 use crate::http::request_line;
 use crate::http::response::{ConnectionOption, Content, Stamp};
 use crate::http::status::Status;
 use crate::observe::access_log::{Entry, Record};
+
+/// What has to be known of a request until its response begins.
+#[derive(Debug)]
+pub struct Asked {
+    pub method: Method,
+    version: Version,
+    persistence: Persistence,
+    body: Body,
+    pub record: Option<Record>,
+}
+
+/// A request that is worked on, and has used up its bytes; no byte of its response exists.
+#[derive(Debug)]
+pub struct Errand {
+    /// What [`go_on`](Errand::go_on) leads to takes it along.
+    asked: Option<Asked>,
+    /// None while a slice of it is being done, and so after one that panicked.
+    work: Option<Box<dyn Work>>,
+}
+
+impl Errand {
+    pub fn begin(asked: Asked, work: Box<dyn Work>) -> Errand {
+        Errand { asked: Some(asked), work: Some(work) }
+    }
+
+    /// Does a slice; gives the response, and what it answers, when that was the last.
+    pub fn go_on(&mut self) -> Option<(Response, Asked)> {
+        match self.work.take()?.go_on() {
+            Answer::Work(work) => {
+                self.work = Some(work);
+                None
+            }
+            Answer::Response(response) => Some((response, self.asked.take()?)),
+        }
+    }
+
+    /// What is needed to say that it failed.
+    pub fn give_up(&mut self) -> (Method, Option<Record>) {
+        self.asked.take().map_or((Method::Get, None), |asked| (asked.method, asked.record))
+    }
+}
+
+impl Asked {
+    pub fn new(request: &RequestHead<'_>, record: Option<Record>) -> Asked {
+        let RequestHead { method, version, persistence, body, .. } = *request;
+        Asked { method, version, persistence, body, record }
+    }
+
+    /// How the response ends, with `behind` received behind its request.
+    pub fn ending<H>(self, response: &Response, behind: &[u8], input: &Input, service: &Service<H>) -> Ending {
+        let last = (service.drain.is_made() && !is_request(behind)) || response.ends_with_connection();
+        let quiet = behind.is_empty() && input.is_drained() && self.body == Body::None;
+        let then = match self.persistence {
+            Persistence::KeepAlive if !last => Then::NextRequest,
+            Persistence::Close if quiet => Then::Close,
+            // One that expected the connection to go on may send more before it reads that it doesn't.
+            Persistence::KeepAlive | Persistence::Close => Then::Linger,
+        };
+        Ending { option: then.said_to(self.version), then, record: self.record }
+    }
+
+    /// The response in a form that the client understands.
+    pub fn framed(&self, response: Response) -> Response {
+        match self.version {
+            Version::Http11 => response,
+            Version::Http10 => response.framed_for(self.version),
+        }
+    }
+}
+
+/// Whether another request is here already.
+fn is_request(behind: &[u8]) -> bool {
+    matches!(HeadScan::new().advance(behind), Ok(Scanned::Complete { .. }))
+}
 
 /// A response under way.
 #[derive(Debug)]
@@ -82,10 +159,21 @@ impl Exchange {
             Err(error) => {
                 log::error!("a file can't be read: {error}");
                 let sorry = Response::error(Status::INTERNAL_SERVER_ERROR, "the file can't be read");
-                let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
-                Exchange::prepare(sorry, method, ending, desk, service)
+                Some(Exchange::apology(sorry, method, record, desk, service))
             }
         }
+    }
+
+    /// An answer that says what went wrong, and after which nothing is taken for a request.
+    pub fn apology<H: Handler>(
+        response: Response,
+        method: Method,
+        record: Option<Record>,
+        desk: &mut Desk,
+        service: &Service<H>,
+    ) -> Exchange {
+        let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
+        Exchange::prepare(response, method, ending, desk, service).expect("an error is answered from memory")
     }
 }
 

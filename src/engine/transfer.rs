@@ -22,6 +22,7 @@ use super::CloseReason;
 use super::desk::Patience;
 use crate::config;
 use crate::http::multipart::Multipart;
+use crate::http::pieces::Pieces;
 use crate::http::response::{Content, Source};
 
 /// What a connection does with its socket; a test has one in memory. Nothing here waits: `WouldBlock` says so instead.
@@ -80,6 +81,8 @@ pub struct Transfer {
     /// The stretches after that: all of them, and which comes next.
     parts: Option<Box<Multipart>>,
     next_part: usize,
+    /// What is made when the buffer is empty.
+    pieces: Option<Box<Pieces>>,
     /// Bytes that the kernel took, those of the head included.
     sent: u64,
 }
@@ -99,6 +102,7 @@ impl Transfer {
             left: 0,
             parts: None,
             next_part: 0,
+            pieces: None,
             sent: 0,
         };
         match content {
@@ -111,6 +115,11 @@ impl Transfer {
             Content::Multipart { source, parts } => {
                 transfer.source = Some(source);
                 transfer.parts = Some(Box::new(parts));
+            }
+            Content::Pieces(mut pieces) => {
+                // Behind the head, so that both leave in one write.
+                pieces.write_next(&mut transfer.buffer);
+                transfer.pieces = Some(Box::new(pieces));
             }
         }
         Ok(transfer)
@@ -129,7 +138,7 @@ impl Transfer {
                 self.send(stream, *allowance)
             } else if self.left > 0 {
                 self.send_file(stream, *allowance)
-            } else if self.next_part()? {
+            } else if self.next_part()? || self.next_piece() {
                 continue;
             } else {
                 return Ok(Progress::Done);
@@ -170,7 +179,12 @@ impl Transfer {
 
     /// Whether anything follows the buffer.
     fn has_more(&self) -> bool {
-        self.left > 0 || self.parts.is_some()
+        self.left > 0 || self.parts.is_some() || self.has_pieces()
+    }
+
+    /// Whether there are pieces to be made.
+    fn has_pieces(&self) -> bool {
+        self.pieces.as_ref().is_some_and(|pieces| !pieces.is_done())
     }
 
     /// What is left of the stretch, if it lies in memory.
@@ -184,7 +198,8 @@ impl Transfer {
         let head = &self.buffer[self.buffer_sent..];
         let stretch = self.in_memory().unwrap_or_default();
         let stretch = &stretch[..stretch.len().min(allowance)];
-        let follows = self.parts.is_some() || self.left > u64::try_from(stretch.len()).unwrap_or(u64::MAX);
+        let follows =
+            self.parts.is_some() || self.has_pieces() || self.left > u64::try_from(stretch.len()).unwrap_or(u64::MAX);
         let behind = if follows { Behind::More } else { Behind::Nothing };
         let head_length = head.len();
         let count = stream.send(head, stretch, behind)?;
@@ -226,6 +241,15 @@ impl Transfer {
             }
         }
         Ok(true)
+    }
+
+    /// Has the next piece made, into the buffer; `false` when there was none left.
+    fn next_piece(&mut self) -> bool {
+        let Some(pieces) = self.pieces.as_mut().filter(|pieces| !pieces.is_done()) else { return false };
+        self.buffer.clear();
+        self.buffer_sent = 0;
+        pieces.write_next(&mut self.buffer);
+        true
     }
 
     /// Makes a stretch of the source the next to be sent. Of a file it is read to the buffer if it is small, else left to

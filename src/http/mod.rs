@@ -6,7 +6,7 @@
 //! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it ends,
 //! [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), what the client already has or wants of
 //! it is decided ([`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
-//! [`response`]).
+//! [`pieces`], [`response`]).
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 
@@ -29,4 +29,5 @@ pub mod range;
 pub mod field_line;
 pub mod field_block;
 pub mod multipart;
+pub mod pieces;
 pub mod response;

@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 use super::field_block::{self, FieldBlock, FieldLines};
 use super::field_line::FieldLine;
+use super::method::Version;
 use super::multipart::Multipart;
+use super::pieces::{Framing, Pieces};
 use super::range::ByteRange;
 use super::status::Status;
 
@@ -43,6 +45,8 @@ pub enum Content<F> {
     Slice { source: Source<F>, first: u64, length: u64 },
     /// Several stretches of it, each with a head of its own (RFC 9110 §14.6).
     Multipart { source: Source<F>, parts: Multipart },
+    /// What is made while it is sent, of a length that nobody knows yet.
+    Pieces(Pieces),
 }
 
 /// A representation's bytes, all of them.
@@ -132,6 +136,19 @@ impl<F> Response<F> {
         self.status
     }
 
+    /// Frames content of unknown length so that a client of that version finds its end.
+    pub fn framed_for(mut self, version: Version) -> Response<F> {
+        if let Content::Pieces(pieces) = self.content {
+            self.content = Content::Pieces(pieces.framed(Framing::for_version(version)));
+        }
+        self
+    }
+
+    /// Whether nothing but the end of the connection says where the content ends.
+    pub fn ends_with_connection(&self) -> bool {
+        matches!(&self.content, Content::Pieces(pieces) if pieces.framing() == Framing::UntilClose)
+    }
+
     /// The response's parts, for who sends it.
     pub fn into_content(self) -> Content<F> {
         self.content
@@ -151,6 +168,8 @@ impl<F> Response<F> {
             out.extend_from_slice(b"Content-Length: ");
             write_decimal(out, length);
             out.extend_from_slice(b"\r\n");
+        } else if matches!(&self.content, Content::Pieces(pieces) if pieces.framing() == Framing::Chunked) {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
         out.extend_from_slice(match stamp.connection {
             ConnectionOption::Unsaid => b"\r\n",
@@ -184,7 +203,7 @@ impl<F> Content<F> {
     /// Bytes on the wire, or that none are announced.
     pub fn length(&self) -> Option<u64> {
         match self {
-            Content::None => None,
+            Content::None | Content::Pieces(_) => None,
             Content::Bytes(bytes) => Some(u64::try_from(bytes.len()).expect("a length fits 64 bits")),
             Content::Slice { length, .. } => Some(*length),
             Content::Multipart { parts, .. } => Some(parts.content_length()),

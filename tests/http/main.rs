@@ -23,5 +23,6 @@ mod media_type;
 mod precondition;
 mod range;
 mod multipart;
+mod pieces;
 mod field_line;
 mod response;

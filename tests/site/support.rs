@@ -167,6 +167,7 @@ fn answer(response: Response) -> Answer {
             };
             parts.parts().flat_map(part).chain(parts.closing()).collect()
         }
+        Content::Pieces(_) => panic!("a file has a length"),
     };
     Answer { status, fields, content: String::from_utf8_lossy(&content).into_owned() }
 }

@@ -57,6 +57,30 @@ pub fn floor_to_second(time: SystemTime) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(since_1970.as_secs().min(LAST_SECOND))
 }
 
+/// Writes a time as RFC 3339 has it: `1994-11-06T08:49:37Z`. Clamps as [`render`] does.
+pub fn render_rfc3339(time: SystemTime) -> [u8; 20] {
+    let date = render(time);
+    let mut text = *b"yyyy-mm-ddThh:mm:ssZ";
+    text[0..4].copy_from_slice(&date[12..16]);
+    text[5..7].copy_from_slice(match &date[8..11] {
+        b"Jan" => b"01",
+        b"Feb" => b"02",
+        b"Mar" => b"03",
+        b"Apr" => b"04",
+        b"May" => b"05",
+        b"Jun" => b"06",
+        b"Jul" => b"07",
+        b"Aug" => b"08",
+        b"Sep" => b"09",
+        b"Oct" => b"10",
+        b"Nov" => b"11",
+        _ => b"12",
+    });
+    text[8..10].copy_from_slice(&date[5..7]);
+    text[11..19].copy_from_slice(&date[17..25]);
+    text
+}
+
 /// Writes a time as the common log format has it, without the brackets: `06/Nov/1994:08:49:37 +0000`.
 ///
 /// Always UTC: what the local time is can't be asked soundly in a process with threads. Clamps as [`render`] does.

@@ -5,8 +5,8 @@
 //!
 //! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it ends,
 //! [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`]), what the client already has or wants of
-//! it is decided ([`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
-//! [`pieces`], [`response`]).
+//! it is decided ([`accept`], [`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
+//! [`pieces`], [`response`]). Aside stands [`sha256`], for pages that name their own script.
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 
@@ -24,6 +24,7 @@ pub mod request;
 pub mod date;
 pub mod validator;
 pub mod media_type;
+pub mod accept;
 pub mod precondition;
 pub mod range;
 pub mod field_line;
@@ -31,3 +32,4 @@ pub mod field_block;
 pub mod multipart;
 pub mod pieces;
 pub mod response;
+pub mod sha256;

@@ -126,6 +126,11 @@ impl EntityTag<'static> {
         let opaque_tag = format!("\"{size:x}-{nanoseconds:x}\"").into_bytes();
         EntityTag { strength: Strength::Strong, opaque_tag: Cow::Owned(opaque_tag) }
     }
+
+    /// A strong tag of what was made of something with that hash, and nothing else.
+    pub fn of_hash(hash: u64) -> EntityTag<'static> {
+        EntityTag { strength: Strength::Strong, opaque_tag: Cow::Owned(format!("\"{hash:016x}\"").into_bytes()) }
+    }
 }
 
 /// What a field that lists entity-tags says: If-Match or If-None-Match, over all its lines.

@@ -27,7 +27,7 @@ use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
 use millpond::sandbox::{self, Reading, Sandbox};
 use millpond::server::{BindError, DrainHandle, Server};
-use millpond::site::options::{Hidden, Options};
+use millpond::site::options::{Hidden, Listings, Options};
 use millpond::site::respond::Site;
 use millpond::site::root::Links;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -79,6 +79,7 @@ fn options(arguments: &Arguments) -> Options {
     Options {
         links: if arguments.follow_symlinks { Links::Anywhere } else { Links::Beneath },
         hidden: if arguments.hidden { Hidden::Served } else { Hidden::Denied },
+        listing: if arguments.no_listing { Listings::Denied } else { Listings::Made },
     }
 }
 

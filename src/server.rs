@@ -26,7 +26,8 @@ use crate::http::field_line::FieldLine;
 use crate::http::request::RequestHead;
 use crate::observe::access_log::AccessLog;
 use crate::site::cache;
-use crate::site::respond::Site;
+use crate::site::listing::Listing;
+use crate::site::respond::{Reply, Site};
 
 pub use crate::engine::drain::Drained;
 pub use crate::engine::drain_request::DrainHandle;
@@ -117,6 +118,22 @@ impl Server {
         let service = Service { handler, limits, drain, fields, access_log };
         let mill = Mill::new(service, send_queues)?;
         accept::run(&Arc::new(mill), listeners)
+    }
+}
+
+/// A listing is a piece of work: the engine has it go on until there is a response.
+impl engine::Work for Listing {
+    fn go_on(self: Box<Self>) -> Answer {
+        Listing::go_on(self).into()
+    }
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Answer {
+        match reply {
+            Reply::Response(response) => Answer::Response(response),
+            Reply::Listing(listing) => Answer::Work(listing),
+        }
     }
 }
 

@@ -63,6 +63,14 @@ pub struct Arguments {
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub follow_symlinks: bool,
 
+    /// Do not list directories that have no index.html
+    ///
+    /// They are 404 then. Without this the names in them are shown, as far as they are served: as a page, or as JSON or
+    /// text by Accept or ?format=json, ?format=text.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_NO_LISTING", hide_env = true)]
+    #[arg(help_heading = WHAT_IS_SERVED)]
+    pub no_listing: bool,
+
     /// Field line to add to every response (repeatable)
     ///
     /// It takes the place of the server's own of that name. Fields that frame the message, or are worked out for every

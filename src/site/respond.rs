@@ -5,8 +5,8 @@
 //! 1. the method: GET and HEAD are served, OPTIONS is described, what else is known is 405, the rest 501
 //!    (RFC 9110 §9.1, §15.5.6, §15.6.2);
 //! 2. the path: does it name anything, and may its names be served at all (hidden ones are not);
-//! 3. the file: kept and current, or opened beneath the root; a directory is its `index.html`, or a redirect to where
-//!    that is;
+//! 3. the file: kept and current, or opened beneath the root; a directory is its `index.html`, or without one a listing of
+//!    it ([`listing`](super::listing)), or a redirect to where that is;
 //! 4. the preconditions: 304 or 412 if one of them says so (RFC 9110 §13.2.2);
 //! 5. the ranges: 206, 416, or the whole (RFC 9110 §14.2).
 //!
@@ -24,7 +24,10 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::cache::{self, Cache, Kept};
-use super::options::{Hidden, Options};
+use super::listing::Listing;
+use super::listing::gather::{Gathering, Room};
+use super::listing::wish::Wish;
+use super::options::{Listings, Options};
 use super::representation::{Representation, Source};
 use super::root::{Absent, Found, Patience, Root};
 use crate::http::method::Method;
@@ -36,7 +39,15 @@ use crate::http::response::{self, Content};
 use crate::http::status::Status;
 use crate::http::target::{RequestPath, RequestTarget};
 
-type Response = response::Response<Arc<File>>;
+pub type Response = response::Response<Arc<File>>;
+
+/// What there is for a request.
+#[derive(Debug)]
+pub enum Reply {
+    Response(Response),
+    /// A response that takes longer than others should wait for: [`Listing::go_on`] leads to it.
+    Listing(Box<Listing>),
+}
 
 /// The methods that a file has (RFC 9110 §10.2.1).
 const ALLOW: &str = "GET, HEAD, OPTIONS";
@@ -47,9 +58,11 @@ const INDEX: &[u8] = b"index.html";
 /// A directory, and how it is to be served.
 #[derive(Debug)]
 pub struct Site {
-    root: Root,
+    root: Arc<Root>,
     options: Options,
     cache: Cache,
+    /// For the listings that are being made.
+    room: Arc<Room>,
 }
 
 impl Site {
@@ -58,17 +71,18 @@ impl Site {
     /// # Errors
     /// As [`Root::open`].
     pub fn open(directory: &Path, options: Options) -> io::Result<Site> {
-        Ok(Site { root: Root::open(directory, options.links)?, options, cache: Cache::new(Instant::now()) })
+        let root = Arc::new(Root::open(directory, options.links)?);
+        Ok(Site { root, options, cache: Cache::new(Instant::now()), room: Arc::default() })
     }
 
     /// Answers a request, which had been received whole by `received`. May open a file, and so wait for a disk.
-    pub fn respond(&self, request: &RequestHead<'_>, now: SystemTime, received: Instant) -> Response {
+    pub fn respond(&self, request: &RequestHead<'_>, now: SystemTime, received: Instant) -> Reply {
         let wanted = match ask(request) {
-            Asked::Answered(response) => return response,
+            Asked::Answered(response) => return Reply::Response(response),
             Asked::Wanted(wanted) => wanted,
         };
         match self.cache.current(&self.root, wanted.relative, received, Patience::Anything) {
-            Some(version) => represent(request, &version.representation, now),
+            Some(version) => Reply::Response(represent(request, &version.representation, now)),
             None => self.open_and_represent(request, &wanted, now, received),
         }
     }
@@ -93,6 +107,11 @@ impl Site {
         self.cache.tidy(now)
     }
 
+    /// The memory that long listings have, for who watches.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// What is kept, for who watches.
     pub fn cache(&self) -> &Cache {
         &self.cache
@@ -110,23 +129,23 @@ impl Site {
         wanted: &Wanted<'_>,
         now: SystemTime,
         received: Instant,
-    ) -> Response {
+    ) -> Reply {
         let path = wanted.path;
         if !self.may_serve(path) {
-            return not_found();
+            return Reply::Response(not_found());
         }
         let index = if path.is_directory() { INDEX } else { b"" };
         // A NUL, which no name has, was refused with the request.
-        let Ok(name) = CString::new([wanted.relative, index].concat()) else { return not_found() };
+        let Ok(name) = CString::new([wanted.relative, index].concat()) else { return Reply::Response(not_found()) };
         let mut found = self.root.find(&name);
         if matches!(found, Err(Absent::NoDescriptor)) && self.cache.let_go_of_descriptors() {
             found = self.root.find(&name);
         }
         let (file, stamp) = match found {
             Ok(Found::File(file, stamp)) => (Arc::new(file), stamp),
-            Ok(Found::Directory) if path.is_directory() => return not_found(),
-            Ok(Found::Directory) => return redirect_into(path, wanted.query),
-            Err(absent) => return refuse(absent),
+            Ok(Found::Directory) | Err(Absent::NotFound) if path.is_directory() => return self.list(request, wanted),
+            Ok(Found::Directory) => return Reply::Response(redirect_into(path, wanted.query)),
+            Err(absent) => return Reply::Response(refuse(absent)),
         };
         let kept = cache::keepable(&file, &stamp, now);
         let keeps = kept.is_some();
@@ -136,18 +155,31 @@ impl Site {
         if keeps {
             self.cache.keep(wanted.relative, name, stamp, representation, received);
         }
-        response
+        Reply::Response(response)
+    }
+
+    /// What a directory without an index is, if there is one of that name.
+    fn list(&self, request: &RequestHead<'_>, wanted: &Wanted<'_>) -> Reply {
+        // The root's own path is empty.
+        let name = if wanted.relative.is_empty() { b".".as_slice() } else { wanted.relative };
+        let Some(name) = CString::new(name).ok().filter(|_| self.options.listing == Listings::Made) else {
+            return Reply::Response(not_found());
+        };
+        match self.root.open_directory(&name) {
+            Ok(directory) => {
+                let wish = Wish::read(wanted.query, &request.fields);
+                let hidden = self.options.hidden;
+                let gathering =
+                    Gathering::begin(&self.root, directory, wanted.relative, hidden, wish.order, &self.room);
+                Listing::begin(gathering, wish, wanted.relative, request).go_on()
+            }
+            Err(absent) => Reply::Response(refuse(absent)),
+        }
     }
 
     /// Whether the names of a path may be served.
     fn may_serve(&self, path: &RequestPath<'_>) -> bool {
-        match self.options.hidden {
-            Hidden::Served => true,
-            Hidden::Denied => path
-                .segments()
-                .enumerate()
-                .all(|(depth, name)| !name.starts_with(b".") || (depth == 0 && name == b".well-known")),
-        }
+        path.segments().enumerate().all(|(depth, name)| self.options.hidden.allows(depth, name))
     }
 }
 
@@ -236,7 +268,7 @@ fn redirect_into(path: &RequestPath<'_>, query: Option<&str>) -> Response {
         .field("Cache-Control", "no-cache")
 }
 
-fn refuse(absent: Absent) -> Response {
+pub fn refuse(absent: Absent) -> Response {
     match absent {
         Absent::NotFound => not_found(),
         Absent::Forbidden => Response::error(Status::FORBIDDEN, "this server may not read it"),

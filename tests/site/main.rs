@@ -6,3 +6,4 @@ mod kept;
 mod changes;
 mod bounds;
 mod races;
+mod listing;

@@ -69,7 +69,7 @@ fn sixty_four_fifos_hold_nobody() {
 }
 
 /// Root reads everything: as root, the server of these tests runs as user 65534 ("nobody").
-fn start_unprivileged(site: &Site) -> Server {
+pub fn start_unprivileged(site: &Site) -> Server {
     const NOBODY: u32 = 65_534;
     let mut command = Server::command(site.root());
     if rustix::process::geteuid().is_root() {

@@ -12,7 +12,7 @@
 //! parks for its next turn). The I/O sandwich of a request is on one screen, in `Connection::answer`: read → parse
 //! (pure) → open → respond (pure) → write. A turn at a desk without [patience](Patience) also ends where it may have to
 //! wait for a disk, and [`Connection::go_on`] with patience takes it up there. An answer that takes long is
-//! [`Work`](super::Work): a turn does one slice of it.
+//! [`Work`](super::Work): a turn does one slice of it, and that is the last thing it begins.
 //!
 //! *Invariants:*
 //! - never parked for reading with a complete head in the buffer: no event would come for it;
@@ -269,6 +269,8 @@ impl<S: Stream> Connection<S> {
         if desk.patience == Patience::None {
             return Step::Leave(Outcome::MayWait);
         }
+        // A slice is worth a turn: what is asked behind it has another.
+        desk.seat.requests_left = 0;
         let Some((response, asked)) = errand.go_on() else { return Step::Leave(Outcome::Yield) };
         let exchange = self.respond(response, asked, 0, desk, service);
         Step::Go(State::Responding(exchange.expect("with patience there is nothing to wait for")))

@@ -138,7 +138,7 @@ impl Transfer {
                 self.send(stream, *allowance)
             } else if self.left > 0 {
                 self.send_file(stream, *allowance)
-            } else if self.next_part()? || self.next_piece() {
+            } else if self.next_part()? || self.next_piece(allowance) {
                 continue;
             } else {
                 return Ok(Progress::Done);
@@ -243,12 +243,14 @@ impl Transfer {
         Ok(true)
     }
 
-    /// Has the next piece made, into the buffer; `false` when there was none left.
-    fn next_piece(&mut self) -> bool {
+    /// Has the next piece made, into the buffer, which is part of what the turn is allowed; `false` when there was none
+    /// left.
+    fn next_piece(&mut self, allowance: &mut usize) -> bool {
         let Some(pieces) = self.pieces.as_mut().filter(|pieces| !pieces.is_done()) else { return false };
         self.buffer.clear();
         self.buffer_sent = 0;
         pieces.write_next(&mut self.buffer);
+        *allowance = allowance.saturating_sub(self.buffer.len() * config::MADE_BYTES_WEIGHT);
         true
     }
 

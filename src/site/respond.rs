@@ -171,7 +171,7 @@ impl Site {
                 let hidden = self.options.hidden;
                 let gathering =
                     Gathering::begin(&self.root, directory, wanted.relative, hidden, wish.order, &self.room);
-                Listing::begin(gathering, wish, wanted.relative, request).go_on()
+                Reply::Listing(Listing::begin(gathering, wish, wanted.relative, request))
             }
             Err(absent) => Reply::Response(refuse(absent)),
         }

@@ -54,7 +54,7 @@ pub struct Listing {
 const CONDITIONS: [&str; 2] = ["if-match", "if-none-match"];
 
 impl Listing {
-    /// Of a directory under that path, which is being gathered in the order of the wish.
+    /// Of a directory under that path, which is to be gathered in the order of the wish.
     pub fn begin(gathering: Gathering, wish: Wish, relative: &[u8], request: &RequestHead<'_>) -> Box<Listing> {
         let conditions = KeptFields::of(&request.fields, CONDITIONS);
         Box::new(Listing { gathering, wish, relative: relative.into(), method: request.method, conditions })

@@ -52,7 +52,9 @@ pub fn write_begin(relative: &[u8], totals: &Totals, order: Order, extent: Exten
     write(out, &above_table(totals, extent).0);
     write(out, "\n<table>\n");
     write(out, &table_head(totals, order, relative).0);
-    write(out, "\n<tbody id=\"entries\">\n");
+    if !is_empty(totals) {
+        write(out, "\n<tbody id=\"entries\">\n");
+    }
 }
 
 /// An entry.
@@ -82,11 +84,10 @@ pub fn write_row(item: &Item<'_>, out: &mut Vec<u8>) {
 
 /// What stands behind the last entry.
 pub fn write_end(totals: &Totals, out: &mut Vec<u8>) {
-    write(out, "</tbody>\n</table>\n");
-    if totals.directories + totals.files == 0 {
-        write(out, "<p class=\"note\">Nothing to see in this directory.</p>\n");
+    if !is_empty(totals) {
+        write(out, "</tbody>");
     }
-    write(out, "</main>\n");
+    write(out, "\n</table>\n</main>\n");
     let footer = html! {
         footer {
             "The same as "
@@ -139,7 +140,7 @@ fn title_and_way(relative: &[u8]) -> Markup {
 fn above_table(totals: &Totals, extent: Extent) -> Markup {
     html! {
         // Without the script it would do nothing, and with nothing to filter neither.
-        @if totals.directories + totals.files > 0 {
+        @if !is_empty(totals) {
             div #search role="search" hidden {
                 label for="filter" { "Filter" }
                 input #filter type="search" autocomplete="off" spellcheck="false" placeholder="part of a name";
@@ -200,11 +201,15 @@ fn summary(totals: &Totals) -> String {
     let directories = plural(totals.directories, "directory", "directories");
     let files = format!("{}, {}", plural(totals.files, "file", "files"), spelling::size(totals.bytes));
     match (totals.directories, totals.files) {
-        (0, 0) => "Empty".to_owned(),
+        (0, 0) => "Nothing in this directory".to_owned(),
         (_, 0) => directories,
         (0, _) => files,
         (_, _) => format!("{directories} and {files}"),
     }
+}
+
+fn is_empty(totals: &Totals) -> bool {
+    totals.directories + totals.files == 0
 }
 
 fn icon(name: &str) -> Markup {

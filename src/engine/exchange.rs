@@ -15,6 +15,7 @@ use crate::http::field::Fields;
 use crate::http::framing::{Body, Persistence};
 use crate::http::head::{HeadScan, Scanned};
 use crate::http::method::{Method, Version};
+use crate::http::pieces::Framing;
 use crate::http::request::RequestHead;
 use crate::http::request_line;
 use crate::http::response::{ConnectionOption, Content, Stamp};
@@ -22,70 +23,67 @@ use crate::http::status::Status;
 use crate::observe::access_log::{Entry, Record};
 
 /// What has to be known of a request until its response begins.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Asked {
     pub method: Method,
-    version: Version,
+    pub version: Version,
     persistence: Persistence,
     body: Body,
-    pub record: Option<Record>,
 }
 
 /// A request that is worked on, and has used up its bytes; no byte of its response exists.
 #[derive(Debug)]
 pub struct Errand {
-    /// What [`go_on`](Errand::go_on) leads to takes it along.
-    asked: Option<Asked>,
+    asked: Asked,
+    record: Option<Record>,
     /// None while a slice of it is being done, and so after one that panicked.
     work: Option<Box<dyn Work>>,
 }
 
 impl Errand {
-    pub fn begin(asked: Asked, work: Box<dyn Work>) -> Errand {
-        Errand { asked: Some(asked), work: Some(work) }
+    pub fn begin(asked: Asked, record: Option<Record>, work: Box<dyn Work>) -> Errand {
+        Errand { asked, record, work: Some(work) }
     }
 
-    /// Does a slice; gives the response, and what it answers, when that was the last.
-    pub fn go_on(&mut self) -> Option<(Response, Asked)> {
+    /// Does a slice; gives the response when that was the last.
+    pub fn go_on(&mut self) -> Option<Response> {
         match self.work.take()?.go_on() {
             Answer::Work(work) => {
                 self.work = Some(work);
                 None
             }
-            Answer::Response(response) => Some((response, self.asked.take()?)),
+            Answer::Response(response) => Some(response),
         }
     }
 
-    /// What is needed to say that it failed.
-    pub fn give_up(&mut self) -> (Method, Option<Record>) {
-        self.asked.take().map_or((Method::Get, None), |asked| (asked.method, asked.record))
+    /// What the response is to, and its line: once.
+    pub fn finish(&mut self) -> (Asked, Option<Record>) {
+        (self.asked, self.record.take())
     }
 }
 
 impl Asked {
-    pub fn new(request: &RequestHead<'_>, record: Option<Record>) -> Asked {
+    #[inline(always)]
+    pub fn of(request: &RequestHead<'_>) -> Asked {
         let RequestHead { method, version, persistence, body, .. } = *request;
-        Asked { method, version, persistence, body, record }
+        Asked { method, version, persistence, body }
     }
 
-    /// How the response ends, with `behind` received behind its request.
-    pub fn ending<H>(self, response: &Response, behind: &[u8], input: &Input, service: &Service<H>) -> Ending {
-        let last = (service.drain.is_made() && !is_request(behind)) || response.ends_with_connection();
+    /// Whether nothing but the end of the connection can say where the response ends.
+    fn is_ended_by_closing(&self, response: &Response) -> bool {
+        response.has_unknown_length() && Framing::for_version(self.version) == Framing::UntilClose
+    }
+
+    /// What comes after the response, with `behind` received behind its request.
+    #[inline(always)]
+    pub fn then<H>(&self, response: &Response, behind: &[u8], input: &Input, service: &Service<H>) -> Then {
+        let last = (service.drain.is_made() && !is_request(behind)) || self.is_ended_by_closing(response);
         let quiet = behind.is_empty() && input.is_drained() && self.body == Body::None;
-        let then = match self.persistence {
+        match self.persistence {
             Persistence::KeepAlive if !last => Then::NextRequest,
             Persistence::Close if quiet => Then::Close,
             // One that expected the connection to go on may send more before it reads that it doesn't.
             Persistence::KeepAlive | Persistence::Close => Then::Linger,
-        };
-        Ending { option: then.said_to(self.version), then, record: self.record }
-    }
-
-    /// The response in a form that the client understands.
-    pub fn framed(&self, response: Response) -> Response {
-        match self.version {
-            Version::Http11 => response,
-            Version::Http10 => response.framed_for(self.version),
         }
     }
 }
@@ -133,6 +131,8 @@ impl Then {
 pub struct Ending {
     pub option: ConnectionOption,
     pub then: Then,
+    /// Whose client is to find the end of content of unknown length.
+    pub version: Version,
     pub record: Option<Record>,
 }
 
@@ -140,13 +140,16 @@ impl Exchange {
     /// Encodes the head, and gets the content ready. A file that can't be read becomes a 500; `None` if it would have to
     /// be waited for, and there is no patience for that.
     pub fn prepare<H: Handler>(
-        response: Response,
+        mut response: Response,
         method: Method,
         ending: Ending,
         desk: &mut Desk,
         service: &Service<H>,
     ) -> Option<Exchange> {
         let status = response.status();
+        if response.has_unknown_length() {
+            response.frame_for(ending.version);
+        }
         let mut head = desk.take_output();
         let stamp = Stamp { date: &desk.date, extra: &service.fields, connection: ending.option };
         response.encode_head(stamp, &mut head);
@@ -172,7 +175,8 @@ impl Exchange {
         desk: &mut Desk,
         service: &Service<H>,
     ) -> Exchange {
-        let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, record };
+        let version = Version::Http11;
+        let ending = Ending { option: ConnectionOption::Close, then: Then::Linger, version, record };
         Exchange::prepare(response, method, ending, desk, service).expect("an error is answered from memory")
     }
 }

@@ -55,9 +55,9 @@ impl Pieces {
         Pieces { producer: Some(producer), framing: Framing::Chunked }
     }
 
-    /// The same, framed otherwise.
-    pub fn framed(self, framing: Framing) -> Pieces {
-        Pieces { framing, ..self }
+    /// Frames them otherwise, before the first is made.
+    pub fn frame(&mut self, framing: Framing) {
+        self.framing = framing;
     }
 
     pub fn framing(&self) -> Framing {

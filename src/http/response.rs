@@ -125,6 +125,7 @@ impl<F> Response<F> {
     }
 
     /// Replaces the content. It is dropped where the status forbids any (RFC 9110 §15.3.5, §15.4.5).
+    #[inline(always)]
     pub fn content(mut self, content: Content<F>) -> Response<F> {
         if !self.status.forbids_content() {
             self.content = content;
@@ -137,16 +138,15 @@ impl<F> Response<F> {
     }
 
     /// Frames content of unknown length so that a client of that version finds its end.
-    pub fn framed_for(mut self, version: Version) -> Response<F> {
-        if let Content::Pieces(pieces) = self.content {
-            self.content = Content::Pieces(pieces.framed(Framing::for_version(version)));
+    pub fn frame_for(&mut self, version: Version) {
+        if let Content::Pieces(pieces) = &mut self.content {
+            pieces.frame(Framing::for_version(version));
         }
-        self
     }
 
-    /// Whether nothing but the end of the connection says where the content ends.
-    pub fn ends_with_connection(&self) -> bool {
-        matches!(&self.content, Content::Pieces(pieces) if pieces.framing() == Framing::UntilClose)
+    /// Whether the content is made while it is sent.
+    pub fn has_unknown_length(&self) -> bool {
+        matches!(&self.content, Content::Pieces(_))
     }
 
     /// The response's parts, for who sends it.

@@ -43,7 +43,8 @@ fn pieces_are_framed_so_that_the_end_is_found() {
         chunked.write_next(&mut out);
         assert_eq!(out, b"", "{name}: nothing follows the end");
 
-        let mut until_close = Pieces::new(Box::new(Fixed(pieces.to_vec()))).framed(Framing::UntilClose);
+        let mut until_close = Pieces::new(Box::new(Fixed(pieces.to_vec())));
+        until_close.frame(Framing::UntilClose);
         while !until_close.is_done() {
             until_close.write_next(&mut out);
         }

@@ -198,7 +198,8 @@ fn answer(response: Response) -> Answer {
             parts.parts().flat_map(part).chain(parts.closing()).collect()
         }
         Content::Pieces(pieces) => {
-            let (mut pieces, mut bytes) = (pieces.framed(Framing::UntilClose), Vec::new());
+            let (mut pieces, mut bytes) = (pieces, Vec::new());
+            pieces.frame(Framing::UntilClose);
             while !pieces.is_done() {
                 pieces.write_next(&mut bytes);
             }

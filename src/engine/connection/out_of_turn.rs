@@ -54,9 +54,9 @@ impl<S: Stream> Connection<S> {
                 self.go_on(desk, service)
             }
             State::Working(ref mut errand) => {
-                let (method, record) = errand.give_up();
+                let (asked, record) = errand.finish();
                 let response = Response::error(Status::INTERNAL_SERVER_ERROR, MISTAKE);
-                self.state = State::Responding(Exchange::apology(response, method, record, desk, service));
+                self.state = State::Responding(Exchange::apology(response, asked.method, record, desk, service));
                 self.go_on(desk, service)
             }
             State::Responding(_) | State::Lingering(_) | State::Taken => {

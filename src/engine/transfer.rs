@@ -78,13 +78,21 @@ pub struct Transfer {
     /// The stretch of the source that follows the buffer: where it begins, and its bytes.
     first: u64,
     left: u64,
-    /// The stretches after that: all of them, and which comes next.
-    parts: Option<Box<Multipart>>,
-    next_part: usize,
-    /// What is made when the buffer is empty.
-    pieces: Option<Box<Pieces>>,
+    /// What follows that. Boxed, because a transfer is moved, and few have any.
+    rest: Option<Box<Rest>>,
     /// Bytes that the kernel took, those of the head included.
     sent: u64,
+}
+
+/// What is got ready when the buffer is empty.
+#[derive(Debug)]
+enum Rest {
+    /// Further stretches: all of them, and which comes next.
+    Parts {
+        parts: Multipart,
+        next: usize,
+    },
+    Pieces(Pieces),
 }
 
 impl Transfer {
@@ -94,17 +102,8 @@ impl Transfer {
     /// When the file can't be read, or (`UnexpectedEof`) has become shorter than its head says; `WouldBlock` when it
     /// would have to be waited for, and there is no patience for that.
     pub fn new(head: Vec<u8>, content: Content<Arc<File>>, patience: Patience) -> io::Result<Transfer> {
-        let mut transfer = Transfer {
-            buffer: head,
-            buffer_sent: 0,
-            source: None,
-            first: 0,
-            left: 0,
-            parts: None,
-            next_part: 0,
-            pieces: None,
-            sent: 0,
-        };
+        let mut transfer =
+            Transfer { buffer: head, buffer_sent: 0, source: None, first: 0, left: 0, rest: None, sent: 0 };
         match content {
             Content::None => {}
             Content::Bytes(bytes) => transfer.buffer.extend_from_slice(&bytes),
@@ -114,12 +113,12 @@ impl Transfer {
             }
             Content::Multipart { source, parts } => {
                 transfer.source = Some(source);
-                transfer.parts = Some(Box::new(parts));
+                transfer.rest = Some(Box::new(Rest::Parts { parts, next: 0 }));
             }
             Content::Pieces(mut pieces) => {
                 // Behind the head, so that both leave in one write.
                 pieces.write_next(&mut transfer.buffer);
-                transfer.pieces = Some(Box::new(pieces));
+                transfer.rest = Some(Box::new(Rest::Pieces(pieces)));
             }
         }
         Ok(transfer)
@@ -138,7 +137,7 @@ impl Transfer {
                 self.send(stream, *allowance)
             } else if self.left > 0 {
                 self.send_file(stream, *allowance)
-            } else if self.next_part()? || self.next_piece(allowance) {
+            } else if self.next(allowance)? {
                 continue;
             } else {
                 return Ok(Progress::Done);
@@ -179,12 +178,15 @@ impl Transfer {
 
     /// Whether anything follows the buffer.
     fn has_more(&self) -> bool {
-        self.left > 0 || self.parts.is_some() || self.has_pieces()
+        self.left > 0 || self.has_rest()
     }
 
-    /// Whether there are pieces to be made.
-    fn has_pieces(&self) -> bool {
-        self.pieces.as_ref().is_some_and(|pieces| !pieces.is_done())
+    fn has_rest(&self) -> bool {
+        match self.rest.as_deref() {
+            None => false,
+            Some(Rest::Parts { .. }) => true,
+            Some(Rest::Pieces(pieces)) => !pieces.is_done(),
+        }
     }
 
     /// What is left of the stretch, if it lies in memory.
@@ -198,8 +200,7 @@ impl Transfer {
         let head = &self.buffer[self.buffer_sent..];
         let stretch = self.in_memory().unwrap_or_default();
         let stretch = &stretch[..stretch.len().min(allowance)];
-        let follows =
-            self.parts.is_some() || self.has_pieces() || self.left > u64::try_from(stretch.len()).unwrap_or(u64::MAX);
+        let follows = self.has_rest() || self.left > u64::try_from(stretch.len()).unwrap_or(u64::MAX);
         let behind = if follows { Behind::More } else { Behind::Nothing };
         let head_length = head.len();
         let count = stream.send(head, stretch, behind)?;
@@ -223,35 +224,32 @@ impl Transfer {
         self.left -= count;
     }
 
-    /// Puts the next part's preamble, or what ends the last, into the buffer; `false` when there was nothing left.
-    fn next_part(&mut self) -> Result<bool, CloseReason> {
-        let Some(parts) = &mut self.parts else { return Ok(false) };
+    /// Puts what comes next into the buffer: a part's preamble, what ends the last, or a piece that is made, which counts
+    /// as part of what the turn is allowed; `false` when there was nothing left.
+    fn next(&mut self, allowance: &mut usize) -> Result<bool, CloseReason> {
+        let Some(rest) = self.rest.as_deref_mut() else { return Ok(false) };
         self.buffer.clear();
         self.buffer_sent = 0;
-        match parts.part(self.next_part) {
-            Some(part) => {
-                self.next_part += 1;
-                self.buffer.extend_from_slice(&part.preamble);
-                let (first, length) = (part.range.first(), part.range.len());
-                self.take_up(first, length, Patience::ForDisk).map_err(|error| CloseReason::of(&error))?;
+        match rest {
+            Rest::Pieces(pieces) if pieces.is_done() => return Ok(false),
+            Rest::Pieces(pieces) => {
+                pieces.write_next(&mut self.buffer);
+                *allowance = allowance.saturating_sub(self.buffer.len() * config::MADE_BYTES_WEIGHT);
             }
-            None => {
-                self.buffer.extend_from_slice(&parts.closing());
-                self.parts = None;
-            }
+            Rest::Parts { parts, next } => match parts.part(*next) {
+                Some(part) => {
+                    *next += 1;
+                    self.buffer.extend_from_slice(&part.preamble);
+                    let (first, length) = (part.range.first(), part.range.len());
+                    self.take_up(first, length, Patience::ForDisk).map_err(|error| CloseReason::of(&error))?;
+                }
+                None => {
+                    self.buffer.extend_from_slice(&parts.closing());
+                    self.rest = None;
+                }
+            },
         }
         Ok(true)
-    }
-
-    /// Has the next piece made, into the buffer, which is part of what the turn is allowed; `false` when there was none
-    /// left.
-    fn next_piece(&mut self, allowance: &mut usize) -> bool {
-        let Some(pieces) = self.pieces.as_mut().filter(|pieces| !pieces.is_done()) else { return false };
-        self.buffer.clear();
-        self.buffer_sent = 0;
-        pieces.write_next(&mut self.buffer);
-        *allowance = allowance.saturating_sub(self.buffer.len() * config::MADE_BYTES_WEIGHT);
-        true
     }
 
     /// Makes a stretch of the source the next to be sent. Of a file it is read to the buffer if it is small, else left to

@@ -84,7 +84,7 @@ fn tell(request: &RequestHead<'_>) -> Response {
     let content = match way(path) {
         Way::Nothing(status) => return Response::empty(status),
         Way::Stretch(source, first, length) => Content::Slice { source: source(), first, length },
-        Way::Parts(source) => Content::Multipart { source: source(), parts: parts() },
+        Way::Parts(source) => Content::Multipart { source: source(), parts: Box::new(parts()) },
         Way::Echo => Content::Bytes(path.to_vec().into()),
     };
     Response::empty(Status::OK).content(content)

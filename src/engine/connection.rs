@@ -293,7 +293,7 @@ impl<S: Stream> Connection<S> {
         &mut self,
         response: Response,
         asked: Asked,
-        record: Option<Record>,
+        record: Option<Box<Record>>,
         unconsumed: usize,
         desk: &mut Desk,
         service: &Service<H>,

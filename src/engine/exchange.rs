@@ -36,13 +36,13 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Errand {
     asked: Asked,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
     /// None while a slice of it is being done, and so after one that panicked.
     work: Option<Box<dyn Work>>,
 }
 
 impl Errand {
-    pub fn begin(asked: Asked, record: Option<Record>, work: Box<dyn Work>) -> Errand {
+    pub fn begin(asked: Asked, record: Option<Box<Record>>, work: Box<dyn Work>) -> Errand {
         Errand { asked, record, work: Some(work) }
     }
 
@@ -58,7 +58,7 @@ impl Errand {
     }
 
     /// What the response is to, and its line: once.
-    pub fn finish(&mut self) -> (Asked, Option<Record>) {
+    pub fn finish(&mut self) -> (Asked, Option<Box<Record>>) {
         (self.asked, self.record.take())
     }
 }
@@ -95,7 +95,7 @@ pub struct Exchange {
     pub transfer: Transfer,
     head_length: u64,
     status: Status,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
     pub then: Then,
     /// What the client had not taken when the kernel was last asked, if it was since the last write.
     pub untaken: Option<u32>,
@@ -129,7 +129,7 @@ pub struct Ending {
     pub then: Then,
     /// Whose client is to find the end of content of unknown length.
     pub version: Version,
-    pub record: Option<Record>,
+    pub record: Option<Box<Record>>,
 }
 
 impl Exchange {
@@ -176,7 +176,7 @@ impl Exchange {
     pub fn apology<H: Handler>(
         response: Response,
         method: Method,
-        record: Option<Record>,
+        record: Option<Box<Record>>,
         desk: &mut Desk,
         service: &Service<H>,
     ) -> Exchange {
@@ -195,16 +195,17 @@ impl<H> Service<H> {
 
     /// The line of the access log for a response to `head`, as far as it is known before its end; without fields where
     /// no head could be read.
-    pub fn record(&self, peer: Peer, desk: &Desk, head: &[u8], fields: Option<Fields<'_>>) -> Option<Record> {
+    pub fn record(&self, peer: Peer, desk: &Desk, head: &[u8], fields: Option<Fields<'_>>) -> Option<Box<Record>> {
         let log = self.access_log.as_ref()?;
         let client = log.client(peer, fields.as_ref());
-        Some(log.begin(&Entry::new(client, desk.wall, request_line::of(head), fields), desk.now))
+        let entry = Entry::new(client, desk.wall, request_line::of(head), fields);
+        Some(Box::new(log.begin(&entry, desk.now)))
     }
 
     /// Writes the line, now that it is known how much of the response went out.
     pub fn log(&self, exchange: &mut Exchange) {
         if let (Some(log), Some(record)) = (&self.access_log, exchange.record.take()) {
-            log.finish(record, exchange.status, exchange.transfer.sent().saturating_sub(exchange.head_length));
+            log.finish(*record, exchange.status, exchange.transfer.sent().saturating_sub(exchange.head_length));
         }
     }
 

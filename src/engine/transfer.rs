@@ -102,7 +102,7 @@ pub struct Transfer {
 enum Rest {
     /// Further stretches: all of them, and which comes next.
     Parts {
-        parts: Multipart,
+        parts: Box<Multipart>,
         next: usize,
     },
     Pieces(Pieces),

@@ -45,7 +45,8 @@ pub enum Content<F> {
     /// A stretch of the source: from offset `first`, `length` bytes.
     Slice { source: Source<F>, first: u64, length: u64 },
     /// Several stretches of it, each with a head of its own (RFC 9110 §14.6).
-    Multipart { source: Source<F>, parts: Multipart },
+    /// Boxed, because a response is moved, and few have any.
+    Multipart { source: Source<F>, parts: Box<Multipart> },
     /// What is made while it is sent, of a length that nobody knows yet.
     Pieces(Pieces),
 }

@@ -344,7 +344,7 @@ fn judge(request: &RequestHead<'_>, representation: &Representation, now: System
                 .expect("a file ends before 2^63, which leaves room for the heads of the parts");
             Response::with(Status::PARTIAL_CONTENT, lines.untyped.clone())
                 .field("Content-Type", &parts.media_type())
-                .content(Content::Multipart { source: source(), parts })
+                .content(Content::Multipart { source: source(), parts: Box::new(parts) })
         }
         Selection::Unsatisfiable => {
             let response = Response::error(Status::RANGE_NOT_SATISFIABLE, "no such bytes in this file");

@@ -70,7 +70,7 @@ fn echo(request: &RequestHead<'_>, _: &Context) -> Response {
         "memory" => {
             let source = Source::Memory(pattern(1000).into());
             let content = match query {
-                Some("parts") => Content::Multipart { source, parts: parts() },
+                Some("parts") => Content::Multipart { source, parts: Box::new(parts()) },
                 _ => Content::Slice { source, first: 10, length: 20 },
             };
             Response::empty(Status::OK).content(content)

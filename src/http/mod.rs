@@ -7,8 +7,7 @@
 //! ends, [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`], [`disposition`]),
 //! who asks by way of proxies is told ([`forwarded`]), what the client already has or wants of it is decided ([`accept`],
 //! [`negotiation`], [`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
-//! [`pieces`], [`response`]; [`cors`] is what scripts of other sites may do with it). Aside stands [`sha256`], for pages
-//! that name their own script.
+//! [`pieces`], [`response`]; [`cors`] is what scripts of other sites may do with it).
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 
@@ -39,4 +38,3 @@ pub mod multipart;
 pub mod pieces;
 pub mod response;
 pub mod cors;
-pub mod sha256;

@@ -29,4 +29,3 @@ mod multipart;
 mod pieces;
 mod field_line;
 mod response;
-mod sha256;

@@ -16,6 +16,7 @@ use millpond::site::listing::spelling;
 use millpond::site::options::Options;
 use millpond::site::respond::Site;
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::support::{self, Answer, Bench, respond_whole, with_request};
 
@@ -452,4 +453,19 @@ fn beyond_so_many_names_it_says_that_there_are_more() {
     create("one more".to_owned());
     assert!(begins("json").0.starts_with("{\"path\":\"/\",\"complete\":false,"));
     assert!(begins("html").0.contains(said));
+}
+
+/// The policy refuses a script whose hash it doesn't name, and the page would go without. On a failure, what is said to be
+/// right goes into `page::POLICY`.
+#[test]
+fn the_policy_names_the_style_and_the_script_as_they_are() {
+    let bench = Bench::new();
+    let answer = ask(&bench, "/?format=html", "");
+    let policy = answer.fields.split("Content-Security-Policy: ").nth(1).expect("a page has one");
+    for element in ["style", "script"] {
+        let (begin, end) = (format!("<{element}>"), format!("</{element}>"));
+        let text = answer.content.split(&begin).nth(1).and_then(|rest| rest.split(&end).next()).expect("there is one");
+        let hash = data_encoding::BASE64.encode(&Sha256::digest(text.as_bytes()));
+        assert!(policy.contains(&format!("{element}-src 'sha256-{hash}'")), "{element}: {hash} is not in {policy}");
+    }
 }

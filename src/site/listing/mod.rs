@@ -85,7 +85,7 @@ impl Listing {
         let not_modified = lines.mark();
         lines.add("Content-Type", wish.form.media_type());
         if wish.form == Form::Html {
-            lines.add("Content-Security-Policy", page::policy());
+            lines.add("Content-Security-Policy", page::POLICY);
         }
         let whole = lines.share();
         let validators = Validators { etag: Some(etag), last_modified: None };
@@ -110,7 +110,7 @@ impl Listing {
 fn etag(shown: &impl Hash) -> EntityTag<'static> {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
-    page::policy().hash(&mut hasher);
+    page::POLICY.hash(&mut hasher);
     shown.hash(&mut hasher);
     EntityTag::of_hash(hasher.finish())
 }

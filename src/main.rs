@@ -35,7 +35,7 @@ use millpond::observe::log_queue::{Closed, LogQueue};
 use millpond::observe::proxies::Proxies;
 use millpond::sandbox::{self, Reading, Sandbox};
 use millpond::server::{DrainHandle, Server, Stage};
-use millpond::site::options::{Cors, Hidden, Missing, Options};
+use millpond::site::options::{Cors, Hidden, Listings, Missing, Options};
 use millpond::site::respond::Site;
 use millpond::site::root::Links;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -144,6 +144,7 @@ fn options(arguments: &Arguments) -> Options {
         missing: if arguments.spa { Missing::MayBeOfApp } else { Missing::IsNotFound },
         cors: if arguments.cors { Cors::Anyone } else { Cors::SameOrigin },
         cache_control: arguments.cache_control.clone(),
+        listing: if arguments.no_listing { Listings::Denied } else { Listings::Made },
     }
 }
 

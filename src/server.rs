@@ -31,14 +31,15 @@ use crate::http::request::RequestHead;
 use crate::observe::access_log::AccessLog;
 use crate::observe::proxies::Proxies;
 use crate::site::cache;
-use crate::site::respond::Site;
+use crate::site::listing::Listing;
+use crate::site::respond::{Reply, Site};
 
 #[cfg(feature = "tls")]
 pub use crate::engine::certificate::{Tls, TlsError};
 pub use crate::engine::drain::Drained;
 pub use crate::engine::drain_request::DrainHandle;
 pub use crate::engine::listen::{Address, BindError, Listener};
-pub use crate::engine::{Context, Handler, Kept, Response, Stage};
+pub use crate::engine::{Answer, Context, Handler, Kept, Response, Stage, Work};
 
 /// A server that is bound to its addresses and not yet running: clients can connect, and wait.
 #[derive(Debug)]
@@ -198,10 +199,26 @@ impl Server {
     }
 }
 
+/// A listing is a piece of work: the engine has it go on until there is a response.
+impl engine::Work for Listing {
+    fn go_on(self: Box<Self>) -> Answer {
+        Listing::go_on(self).into()
+    }
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Answer {
+        match reply {
+            Reply::Response(response) => Answer::Response(response),
+            Reply::Listing(listing) => Answer::Work(listing),
+        }
+    }
+}
+
 /// A directory is a handler like any other.
 impl engine::Handler for Site {
-    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
-        Site::respond(self, request, context.now, context.received)
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer {
+        Site::respond(self, request, context.now, context.received).into()
     }
 
     fn respond_from_memory(&self, request: &RequestHead<'_>, context: &Context) -> Option<Response> {

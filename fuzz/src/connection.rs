@@ -8,7 +8,7 @@ use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 use millpond::config::{COPIED_BYTES_MAX, INLINE_BYTES_MAX};
-use millpond::engine::{Context, Handler, Response};
+use millpond::engine::{Answer, Context, Handler, Response};
 use millpond::http::field::Fields;
 use millpond::http::method::Method;
 use millpond::http::multipart::Multipart;
@@ -69,21 +69,25 @@ fn way(path: &[u8]) -> Way {
 }
 
 impl Handler for Tale {
-    fn respond(&self, request: &RequestHead<'_>, _: &Context) -> Response {
-        let path = path_of(request);
-        let content = match way(path) {
-            Way::Nothing(status) => return Response::empty(status),
-            Way::Stretch(source, first, length) => Content::Slice { source: source(), first, length },
-            Way::Parts(source) => Content::Multipart { source: source(), parts: parts() },
-            Way::Echo => Content::Bytes(path.to_vec().into()),
-        };
-        Response::empty(Status::OK).content(content)
+    fn respond(&self, request: &RequestHead<'_>, _: &Context) -> Answer {
+        Answer::Response(tell(request))
     }
 
-    fn respond_from_memory(&self, request: &RequestHead<'_>, context: &Context) -> Option<Response> {
+    fn respond_from_memory(&self, request: &RequestHead<'_>, _: &Context) -> Option<Response> {
         // "cold" is what the handler itself would have to wait for; of the files, only their content.
-        (path_of(request) != b"cold").then(|| self.respond(request, context))
+        (path_of(request) != b"cold").then(|| tell(request))
     }
+}
+
+fn tell(request: &RequestHead<'_>) -> Response {
+    let path = path_of(request);
+    let content = match way(path) {
+        Way::Nothing(status) => return Response::empty(status),
+        Way::Stretch(source, first, length) => Content::Slice { source: source(), first, length },
+        Way::Parts(source) => Content::Multipart { source: source(), parts: Box::new(parts()) },
+        Way::Echo => Content::Bytes(path.to_vec().into()),
+    };
+    Response::empty(Status::OK).content(content)
 }
 
 fn path_of<'r>(request: &'r RequestHead<'r>) -> &'r [u8] {

@@ -67,10 +67,18 @@ pub struct Arguments {
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub follow_symlinks: bool,
 
+    /// Do not list directories that have no index.html
+    ///
+    /// They are 404 then. Without this the names in them are shown, as far as they are served: as a page, or as JSON or
+    /// text by Accept or ?format=json, ?format=text.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_NO_LISTING", hide_env = true)]
+    #[arg(help_heading = WHAT_IS_SERVED)]
+    pub no_listing: bool,
+
     /// Give pages that are not there the app in /index.html
     ///
     /// What a browser opens as a page (its Accept names text/html, and the last segment of the path has no dot) and no file
-    /// has is answered with /index.html and 200. Other missing files stay 404.
+    /// has is answered with /index.html and 200. Other missing files stay 404, and no directory is listed.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "MILLPOND_SPA", hide_env = true)]
     #[arg(help_heading = WHAT_IS_SERVED)]
     pub spa: bool,

@@ -23,7 +23,7 @@ use super::drain::{self, Drained};
 use super::listen::Listener;
 use super::mill::Mill;
 use super::pond::{Kind, Wait};
-use super::transfer::Socket;
+use super::socket::Socket;
 use super::worker::Workers;
 use super::{Handler, Kept, Stage, sweep};
 use crate::config;

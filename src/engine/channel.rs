@@ -3,7 +3,7 @@
 //! *Invariant:* without the Cargo feature `tls` a [`Channel`] is a [`Socket`] and nothing else, so that a plain server pays
 //! nothing for what it can't do. With it, a plain connection pays one look at which of the two it is.
 
-use super::transfer::Socket;
+use super::socket::Socket;
 
 #[cfg(feature = "tls")]
 pub use self::either::Channel;
@@ -75,8 +75,9 @@ mod either {
 
     use super::Stage;
     use crate::engine::poller::Interest;
+    use crate::engine::socket::Socket;
     use crate::engine::tls::TlsStream;
-    use crate::engine::transfer::{Behind, Socket, Stream};
+    use crate::engine::transfer::{Behind, Stream};
 
     /// What a connection reads from and writes to.
     #[derive(Debug)]

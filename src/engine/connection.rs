@@ -4,19 +4,20 @@
 //!            ┌──────────────── next request ───────────────┐
 //!            ▼                                             │
 //!        Awaiting ── head complete ──► Responding ── all sent ──► closed
-//!            │                             ▲    └── sent, but the client may still be sending ──► Lingering ──► closed
+//!            │   └► Working ── done ──►    ▲    └── sent, but the client may still be sending ──► Lingering ──► closed
 //!            └── no head of ours: 4xx, 5xx ┘
 //! ```
 //!
 //! A turn goes round in it until it would have to wait (it parks, saying for what) or until it has had its share (it
 //! parks for its next turn). The I/O sandwich of a request is on one screen, in `Connection::answer`: read → parse
 //! (pure) → open → respond (pure) → write. A turn at a desk without [patience](Patience) also ends where it may have to
-//! wait for a disk, and [`Connection::go_on`] with patience takes it up there.
+//! wait for a disk, and [`Connection::go_on`] with patience takes it up there. An answer that takes long is
+//! [`Work`](super::Work): a turn does one slice of it, and that is the last thing it begins.
 //!
 //! *Invariants:*
 //! - never parked for reading with a complete head in the buffer: no event would come for it;
-//! - a turn answers at most [`TURN_REQUESTS_MAX`](config::TURN_REQUESTS_MAX) requests and writes about
-//!   [`TURN_BYTES_MAX`](config::TURN_BYTES_MAX) bytes;
+//! - a turn answers at most [`TURN_REQUESTS_MAX`](crate::config::TURN_REQUESTS_MAX) requests and writes about
+//!   [`TURN_BYTES_MAX`](crate::config::TURN_BYTES_MAX) bytes;
 //! - a half-read head keeps the deadline it got with its first byte, and is searched from where the last search ended; so
 //!   does a handshake (see [`channel`](super::channel)), and behind it a client is idle until its first head begins;
 //! - after an error in a head nothing more is read as a request: an answer, the end of the stream, and what still comes
@@ -30,19 +31,21 @@ use std::time::Instant;
 
 use super::channel::Stage;
 use super::desk::{Arrival, Desk, Patience, Seat, Unread};
-use super::exchange::{Ending, Exchange, Then};
-use super::linger::{Linger, Lingering};
+use super::exchange::{Asked, Ending, Errand, Exchange};
+use super::linger::Linger;
 use super::poller::Interest;
 use super::pond::{Kind, Wait};
-use super::transfer::{Progress, Stream};
-use super::{CloseReason, Context, Handler, Response, Service};
-use crate::config;
+use super::transfer::Stream;
+use super::{Answer, CloseReason, Context, Handler, Response, Service};
 use crate::http::bad_request::BadRequest;
-use crate::http::framing::{Body, Persistence};
 use crate::http::head::{self, HeadScan, Scanned};
 use crate::http::request::{self, FieldStorage};
 use crate::http::status::Status;
+use crate::observe::access_log::Record;
 use crate::observe::peer::Peer;
+
+mod sending;
+mod out_of_turn;
 
 /// A connection, over a socket or, in a test, over memory.
 #[derive(Debug)]
@@ -81,6 +84,8 @@ pub enum Outcome {
 enum State {
     /// A request head may come.
     Awaiting,
+    /// A request is worked on, and nothing of it is left to be read.
+    Working(Errand),
     Responding(Exchange),
     Lingering(Linger),
     /// In the hands of a step; left like this only by a panic.
@@ -123,64 +128,23 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// A turn that neither reads nor answers: what the time makes of a connection that has waited for it. `untaken` is
-    /// how many bytes the client has not taken yet, where that is known.
-    pub fn conclude<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>, untaken: Option<u32>) -> Outcome {
-        desk.seat.take_to_look_at_the_clock(&mut self.unread);
-        desk.look_at_the_clock();
-        let State::Responding(exchange) = &mut self.state else { return self.go_on(desk, service) };
-        let before = std::mem::replace(&mut exchange.untaken, untaken);
-        // The first look has nothing to compare with. It counts as movement: rather late by a look than early.
-        if untaken.is_some_and(|now| before.is_none_or(|before| now < before)) {
-            self.quiet_since = desk.now;
-        }
-        // No other try to send: a little more than what the client took always fits, and shows nothing.
-        let stalled_at = self.quiet_since + service.limits.stall_timeout;
-        let outcome = if desk.now < stalled_at {
-            let until = Some(stalled_at.min(desk.now + service.stall_check_interval()));
-            Outcome::Park(Interest::Write, Wait { until, kind: Kind::Room })
-        } else {
-            self.abandon(service);
-            Outcome::Close(CloseReason::Stalled)
-        };
-        self.leave(&mut desk.seat);
-        outcome
-    }
-
-    /// What is left of a turn that has panicked: 500 if no byte of a response has been sent.
-    pub fn apologise<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
-        match self.state {
-            State::Awaiting => {
-                let response = Response::error(Status::INTERNAL_SERVER_ERROR, "the server made a mistake");
-                self.state = State::Responding(Exchange::refuse(response, self.peer, desk, service));
-                self.go_on(desk, service)
-            }
-            State::Responding(_) | State::Lingering(_) | State::Taken => Outcome::Close(CloseReason::Panicked),
-        }
-    }
-
-    /// Ends a connection whose time is up: the line of its response is logged, and it will be reset, not finished.
-    pub fn abandon<H: Handler>(&mut self, service: &Service<H>) {
-        if let State::Responding(exchange) = &mut self.state {
-            service.log(exchange);
-        }
-        self.stream.reset();
-    }
-
     /// The rest of a turn, from its seat.
     pub fn go_on<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Outcome {
         let outcome = loop {
-            let step = match std::mem::replace(&mut self.state, State::Taken) {
-                State::Awaiting => {
-                    self.state = State::Awaiting;
-                    self.await_head(desk, service)
+            let step = match self.state {
+                State::Awaiting => self.await_head(desk, service),
+                State::Working(_) => self.work(desk, service),
+                State::Responding(_) | State::Lingering(_) | State::Taken => {
+                    match std::mem::replace(&mut self.state, State::Taken) {
+                        State::Responding(exchange) => self.write(exchange, desk, service),
+                        State::Lingering(linger) => self.linger(linger, desk, service),
+                        _ => Step::Leave(Outcome::Close(CloseReason::Panicked)),
+                    }
                 }
-                State::Responding(exchange) => self.write(exchange, desk, service),
-                State::Lingering(linger) => self.linger(linger, desk, service),
-                State::Taken => Step::Leave(Outcome::Close(CloseReason::Panicked)),
             };
             match step {
-                Step::Go(state) => self.state = state,
+                // What was there is in other hands by now, or was nothing: looking for what to drop would be 1 %.
+                Step::Go(state) => std::mem::forget(std::mem::replace(&mut self.state, state)),
                 Step::Leave(outcome) => break outcome,
             }
         };
@@ -281,13 +245,14 @@ impl<S: Stream> Connection<S> {
         if self.stream.stage() == Stage::Unprotected {
             return self.refuse_head(BadRequest::Unprotected, desk, service);
         }
-        let (request_head, behind) = desk.seat.input.unread().split_at(head_length);
+        let request_head = &desk.seat.input.unread()[..head_length];
         let mut storage = FieldStorage::new();
         let request = match request::parse(request_head, &mut storage) {
             Ok(request) => request,
             Err(bad) => return self.refuse_head(bad, desk, service),
         };
         let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
+        let asked = Asked::of(&request);
         let at_hand = match desk.patience {
             _ if service.asks_for_own(&request, self.peer) => {
                 service.own_page(&request, self.peer, desk.patience, &mut desk.whose)
@@ -298,102 +263,72 @@ impl<S: Stream> Connection<S> {
         self.waited = at_hand.is_none() && (self.waited || desk.patience == Patience::None);
         let response = match (at_hand, desk.patience) {
             (Some(response), _) => response,
-            (None, Patience::ForDisk) => service.handler.respond(&request, &context),
             (None, Patience::None) => return Step::Leave(Outcome::MayWait),
+            (None, Patience::ForDisk) => match service.handler.respond(&request, &context) {
+                Answer::Response(response) => response,
+                Answer::Work(work) => {
+                    let record = service.record(self.peer, desk, request_head, Some(request.fields));
+                    self.consume(head_length, desk);
+                    return Step::Go(State::Working(Errand::begin(asked, record, work)));
+                }
+            },
         };
-
-        let last = service.drain.is_made() && !head::is_complete(behind);
-        let quiet = behind.is_empty() && desk.seat.input.is_drained() && request.body == Body::None;
-        let then = match request.persistence {
-            Persistence::KeepAlive if !last => Then::NextRequest,
-            Persistence::Close if quiet => Then::Close,
-            // One that expected the connection to go on may send more before it reads that it doesn't.
-            Persistence::KeepAlive | Persistence::Close => Then::Linger,
-        };
-        let option = then.said_to(request.version);
-        let method = request.method;
         let record = service.record(self.peer, desk, request_head, Some(request.fields));
-        if !behind.is_empty() {
-            self.head_since = desk.now;
-        }
-        let Some(exchange) = Exchange::prepare(response, method, Ending { option, then, record }, desk, service) else {
+        let Some(exchange) = self.respond(response, asked, record, head_length, desk, service) else {
             return Step::Leave(Outcome::MayWait);
         };
+        self.consume(head_length, desk);
+        Step::Go(State::Responding(exchange))
+    }
+
+    /// A head has been read to its end.
+    fn consume(&mut self, head_length: usize, desk: &mut Desk) {
         desk.seat.input.consume(head_length);
         desk.seat.requests_left -= 1;
         self.scan = HeadScan::new();
-        Step::Go(State::Responding(exchange))
+    }
+
+    /// A response that is ready to be sent, to a request whose first so many bytes are still in the input; `None` without
+    /// the patience that it takes.
+    // Inlined, because a call would copy the response twice: 140 instructions of 4,650.
+    #[inline(always)]
+    fn respond<H: Handler>(
+        &mut self,
+        response: Response,
+        asked: Asked,
+        record: Option<Box<Record>>,
+        unconsumed: usize,
+        desk: &mut Desk,
+        service: &Service<H>,
+    ) -> Option<Exchange> {
+        let behind = &desk.seat.input.unread()[unconsumed..];
+        if !behind.is_empty() {
+            self.head_since = desk.now;
+        }
+        let then = asked.then(&response, behind, &desk.seat.input, service);
+        let ending = Ending { option: then.said_to(asked.version), then, version: asked.version, record };
+        Exchange::prepare(response, asked.method, ending, desk, service)
+    }
+
+    /// A slice of work; the next one comes when others have had their turns.
+    // Not inlined: it would be in the way of what is asked a thousand times as often.
+    #[inline(never)]
+    fn work<H: Handler>(&mut self, desk: &mut Desk, service: &Service<H>) -> Step {
+        let State::Working(errand) = &mut self.state else { unreachable!("it is what is asked for") };
+        if desk.patience == Patience::None {
+            return Step::Leave(Outcome::MayWait);
+        }
+        // A slice is worth a turn: what is asked behind it has another.
+        desk.seat.requests_left = 0;
+        let Some(response) = errand.go_on() else { return Step::Leave(Outcome::Yield) };
+        let (asked, record) = errand.finish();
+        let exchange = self.respond(response, asked, record, 0, desk, service);
+        Step::Go(State::Responding(exchange.expect("with patience there is nothing to wait for")))
     }
 
     fn refuse_head<H: Handler>(&self, bad: BadRequest, desk: &mut Desk, service: &Service<H>) -> Step {
         let response = Response::error(bad.status(), bad);
         Step::Go(State::Responding(Exchange::refuse(response, self.peer, desk, service)))
-    }
-
-    fn write<H: Handler>(&mut self, mut exchange: Exchange, desk: &mut Desk, service: &Service<H>) -> Step {
-        if desk.patience == Patience::None && exchange.transfer.needs_file() {
-            self.state = State::Responding(exchange);
-            return Step::Leave(Outcome::MayWait);
-        }
-        let before = exchange.transfer.sent();
-        let progress = exchange.transfer.push(&mut self.stream, &mut desk.seat.bytes_left);
-        if exchange.transfer.sent() > before {
-            desk.note_sent(exchange.transfer.sent() - before);
-            self.quiet_since = desk.now;
-            exchange.untaken = None;
-        }
-        let outcome = match progress {
-            Ok(Progress::Blocked) => {
-                // The next sweep looks for the first time, so that later looks have something to compare with.
-                let until = Some(desk.now);
-                Outcome::Park(Interest::Write, Wait { until, kind: Kind::Room })
-            }
-            Ok(Progress::TurnOver) => Outcome::Yield,
-            Ok(Progress::Done) => return self.finish(exchange, desk, service),
-            Err(reason) => {
-                service.log(&mut exchange);
-                return Step::Leave(Outcome::Close(reason));
-            }
-        };
-        exchange.transfer.settle();
-        self.state = State::Responding(exchange);
-        Step::Leave(outcome)
-    }
-
-    /// The response is with the kernel, whole.
-    fn finish<H: Handler>(&mut self, mut exchange: Exchange, desk: &mut Desk, service: &Service<H>) -> Step {
-        self.quiet_since = match desk.patience {
-            Patience::None => desk.now,
-            // Not the begin of the turn: a slow disk is no quiet client.
-            Patience::ForDisk => Instant::now(),
-        };
-        service.drain.response_finished();
-        desk.note_finished(&exchange);
-        service.log(&mut exchange);
-        desk.give_back_output(exchange.transfer.into_buffer());
-        match exchange.then {
-            Then::NextRequest => Step::Go(State::Awaiting),
-            Then::Close => Step::Leave(Outcome::Close(CloseReason::Answered)),
-            Then::Linger => self.begin_linger(desk),
-        }
-    }
-
-    fn begin_linger(&mut self, desk: &Desk) -> Step {
-        match self.stream.finish() {
-            Ok(()) => Step::Go(State::Lingering(Linger::begin(desk.now))),
-            Err(error) => Step::Leave(Outcome::Close(CloseReason::of(&error))),
-        }
-    }
-
-    fn linger<H: Handler>(&mut self, mut linger: Linger, desk: &mut Desk, service: &Service<H>) -> Step {
-        let until = match linger.discard(&mut desk.seat.input, &mut self.stream, desk.now) {
-            Lingering::Ended(reason) => return Step::Leave(Outcome::Close(reason)),
-            // While draining, everyone's deadline is near, so that the sweep finds nobody to hurry.
-            Lingering::Until(until) if service.drain.has_begun() => until.min(desk.now + config::DRAIN_GRACE),
-            Lingering::Until(until) => until,
-        };
-        self.state = State::Lingering(linger);
-        Step::Leave(Outcome::Park(Interest::Read, Wait { until: Some(until), kind: Kind::End }))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The machinery: sockets, threads and time, for whatever handler is plugged in.
 //!
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
-//! out, [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are built), [`desk`] what
-//! a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells; [`own`] are the
-//! pages of the server itself, [`notes`] what is written down for who watches, and [`watch`] shows it; [`exchange`] is a response
-//! under way, [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on. [`turns`]
+//! out by a [`socket`], [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are built),
+//! [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells; [`own`] are the
+//! pages of the server itself, [`notes`] what is written down for who watches, and [`watch`] shows it; [`exchange`] is a
+//! request and its response under way, [`linger`] what follows the last one, and [`connection`] the state machine that a
+//! turn moves on. [`turns`]
 //! are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a
 //! [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at
 //! the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
@@ -42,6 +43,7 @@
 //!    [`rest`] change once a batch, not once a request; the lock on vacant slots is taken once per accept and once per
 //!    close; the access log copies a line under one lock (0.1 µs), which would be the third in this list where it is on.
 
+use std::fmt::Debug;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -57,6 +59,7 @@ use crate::observe::peer::Peer;
 pub mod poller;
 pub mod pond;
 pub mod transfer;
+pub mod socket;
 pub mod channel;
 #[cfg(feature = "tls")]
 pub mod certificate;
@@ -92,7 +95,7 @@ pub type Response = response::Response<Arc<File>>;
 /// the client a 500 and the connection, and nobody else anything.
 pub trait Handler: Send + Sync + 'static {
     /// Answers a request, and may wait for a disk over it.
-    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response;
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer;
 
     /// The same, if nothing has to be waited for: others are to be answered after it. `None` has
     /// [`respond`](Handler::respond) asked, when that is done.
@@ -107,6 +110,26 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
+/// What a handler has for a request.
+#[derive(Debug)]
+pub enum Answer {
+    Response(Response),
+    /// The response takes longer than others should wait for.
+    Work(Box<dyn Work>),
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Answer {
+        Answer::Response(response)
+    }
+}
+
+/// What leads to a response in slices: between two of them others have their turns, and any worker has the next.
+pub trait Work: Debug + Send {
+    /// Goes on for a millisecond or two. A panic is answered with 500.
+    fn go_on(self: Box<Self>) -> Answer;
+}
+
 /// What a handler still keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -118,8 +141,8 @@ impl<F> Handler for F
 where
     F: Fn(&RequestHead<'_>, &Context) -> Response + Send + Sync + 'static,
 {
-    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
-        self(request, context)
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer {
+        self(request, context).into()
     }
 }
 

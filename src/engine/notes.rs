@@ -28,15 +28,15 @@ pub enum Whose {
 /// What is to be known of a request when its response has been sent. One word, as it is moved about with the response:
 /// when it had come, or who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked(u64);
+pub struct Remembered(u64);
 
-impl Asked {
-    const UNNOTED: Asked = Asked(0);
-    const BY_OBSERVER: Asked = Asked(u64::MAX);
+impl Remembered {
+    const UNNOTED: Remembered = Remembered(0);
+    const BY_OBSERVER: Remembered = Remembered(u64::MAX);
 
     #[inline]
     pub fn is_by_observer(self) -> bool {
-        self == Asked::BY_OBSERVER
+        self == Remembered::BY_OBSERVER
     }
 }
 
@@ -111,17 +111,17 @@ impl Desk {
 
     /// A response has been made.
     #[inline]
-    pub fn note_answered(&mut self, status: Status) -> Asked {
-        let Some(pen) = &mut self.pen else { return Asked::UNNOTED };
+    pub fn note_answered(&mut self, status: Status) -> Remembered {
+        let Some(pen) = &mut self.pen else { return Remembered::UNNOTED };
         let status = u32::from(status.code());
         match std::mem::take(&mut self.whose) {
             Whose::Client => {
                 note(pen, What::Answered(status));
-                Asked(pen.nanoseconds(self.now))
+                Remembered(pen.nanoseconds(self.now))
             }
             Whose::Observer => {
                 note(pen, What::Observed(status));
-                Asked::BY_OBSERVER
+                Remembered::BY_OBSERVER
             }
         }
     }
@@ -143,9 +143,9 @@ fn note(pen: &mut Pen, what: What) {
 
 #[inline(never)]
 fn finish(pen: &mut Pen, exchange: &Exchange) {
-    match exchange.asked {
-        Asked::BY_OBSERVER => pen.finish_observed(),
-        Asked(received) => pen.finish(exchange.status.code(), received),
+    match exchange.remembered {
+        Remembered::BY_OBSERVER => pen.finish_observed(),
+        Remembered(received) => pen.finish(exchange.status.code(), received),
     }
 }
 

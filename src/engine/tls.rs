@@ -26,7 +26,8 @@ use rustls::ServerConnection;
 use super::certificate::Certificate;
 use super::channel::Stage;
 use super::poller::Interest;
-use super::transfer::{Behind, Socket, Stream};
+use super::socket::Socket;
+use super::transfer::{Behind, Stream};
 use crate::config;
 
 /// A socket that speaks TLS, or is to.

@@ -9,14 +9,11 @@
 //! acknowledgement of the first: 40 ms. Before `sendfile`, `MSG_MORE` says that more is coming, for the same reason.
 
 use std::fs::File;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::io::{Errno, ReadWriteFlags};
-use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
+use rustix::io::ReadWriteFlags;
 
 use super::CloseReason;
 use super::channel::Stage;
@@ -24,6 +21,7 @@ use super::desk::Patience;
 use super::poller::Interest;
 use crate::config;
 use crate::http::multipart::Multipart;
+use crate::http::pieces::Pieces;
 use crate::http::response::{Content, Source};
 
 /// What a connection does with its socket; a test has one in memory. Nothing here waits: `WouldBlock` says so instead. Who
@@ -73,10 +71,6 @@ pub enum Behind {
     More,
 }
 
-/// A connected socket, non-blocking; a clone is a share of the same one, which closes with the last.
-#[derive(Clone, Debug)]
-pub struct Socket(Arc<OwnedFd>);
-
 /// How far a transfer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -97,11 +91,21 @@ pub struct Transfer {
     /// The stretch of the source that follows the buffer: where it begins, and its bytes.
     first: u64,
     left: u64,
-    /// The stretches after that: all of them, and which comes next.
-    parts: Option<Box<Multipart>>,
-    next_part: usize,
+    /// What follows that. Boxed, because a transfer is moved, and few have any.
+    rest: Option<Box<Rest>>,
     /// Bytes that the kernel took, those of the head included.
     sent: u64,
+}
+
+/// What is got ready when the buffer is empty.
+#[derive(Debug)]
+enum Rest {
+    /// Further stretches: all of them, and which comes next.
+    Parts {
+        parts: Box<Multipart>,
+        next: usize,
+    },
+    Pieces(Pieces),
 }
 
 impl Transfer {
@@ -111,16 +115,8 @@ impl Transfer {
     /// When the file can't be read, or (`UnexpectedEof`) has become shorter than its head says; `WouldBlock` when it
     /// would have to be waited for, and there is no patience for that.
     pub fn new(head: Vec<u8>, content: Content<Arc<File>>, patience: Patience) -> io::Result<Transfer> {
-        let mut transfer = Transfer {
-            buffer: head,
-            buffer_sent: 0,
-            source: None,
-            first: 0,
-            left: 0,
-            parts: None,
-            next_part: 0,
-            sent: 0,
-        };
+        let mut transfer =
+            Transfer { buffer: head, buffer_sent: 0, source: None, first: 0, left: 0, rest: None, sent: 0 };
         match content {
             Content::None => {}
             Content::Bytes(bytes) => transfer.buffer.extend_from_slice(&bytes),
@@ -130,7 +126,12 @@ impl Transfer {
             }
             Content::Multipart { source, parts } => {
                 transfer.source = Some(source);
-                transfer.parts = Some(Box::new(parts));
+                transfer.rest = Some(Box::new(Rest::Parts { parts, next: 0 }));
+            }
+            Content::Pieces(mut pieces) => {
+                // Behind the head, so that both leave in one write.
+                pieces.write_next(&mut transfer.buffer);
+                transfer.rest = Some(Box::new(Rest::Pieces(pieces)));
             }
         }
         Ok(transfer)
@@ -149,7 +150,7 @@ impl Transfer {
                 self.send(stream, *allowance)
             } else if self.left > 0 {
                 self.send_file(stream, *allowance)
-            } else if self.next_part()? {
+            } else if self.next(allowance)? {
                 continue;
             } else {
                 return Ok(Progress::Done);
@@ -190,7 +191,15 @@ impl Transfer {
 
     /// Whether anything follows the buffer.
     fn has_more(&self) -> bool {
-        self.left > 0 || self.parts.is_some()
+        self.left > 0 || self.has_rest()
+    }
+
+    fn has_rest(&self) -> bool {
+        match self.rest.as_deref() {
+            None => false,
+            Some(Rest::Parts { .. }) => true,
+            Some(Rest::Pieces(pieces)) => !pieces.is_done(),
+        }
     }
 
     /// What is left of the stretch, if it lies in memory.
@@ -204,7 +213,7 @@ impl Transfer {
         let head = &self.buffer[self.buffer_sent..];
         let stretch = self.in_memory().unwrap_or_default();
         let stretch = &stretch[..stretch.len().min(allowance)];
-        let follows = self.parts.is_some() || self.left > u64::try_from(stretch.len()).unwrap_or(u64::MAX);
+        let follows = self.has_rest() || self.left > u64::try_from(stretch.len()).unwrap_or(u64::MAX);
         let behind = if follows { Behind::More } else { Behind::Nothing };
         let head_length = head.len();
         let count = stream.send(head, stretch, behind)?;
@@ -228,22 +237,30 @@ impl Transfer {
         self.left -= count;
     }
 
-    /// Puts the next part's preamble, or what ends the last, into the buffer; `false` when there was nothing left.
-    fn next_part(&mut self) -> Result<bool, CloseReason> {
-        let Some(parts) = &mut self.parts else { return Ok(false) };
+    /// Puts what comes next into the buffer: a part's preamble, what ends the last, or a piece that is made, which counts
+    /// as part of what the turn is allowed; `false` when there was nothing left.
+    fn next(&mut self, allowance: &mut usize) -> Result<bool, CloseReason> {
+        let Some(rest) = self.rest.as_deref_mut() else { return Ok(false) };
         self.buffer.clear();
         self.buffer_sent = 0;
-        match parts.part(self.next_part) {
-            Some(part) => {
-                self.next_part += 1;
-                self.buffer.extend_from_slice(&part.preamble);
-                let (first, length) = (part.range.first(), part.range.len());
-                self.take_up(first, length, Patience::ForDisk).map_err(|error| CloseReason::of(&error))?;
+        match rest {
+            Rest::Pieces(pieces) if pieces.is_done() => return Ok(false),
+            Rest::Pieces(pieces) => {
+                pieces.write_next(&mut self.buffer);
+                *allowance = allowance.saturating_sub(self.buffer.len() * config::MADE_BYTES_WEIGHT);
             }
-            None => {
-                self.buffer.extend_from_slice(&parts.closing());
-                self.parts = None;
-            }
+            Rest::Parts { parts, next } => match parts.part(*next) {
+                Some(part) => {
+                    *next += 1;
+                    self.buffer.extend_from_slice(&part.preamble);
+                    let (first, length) = (part.range.first(), part.range.len());
+                    self.take_up(first, length, Patience::ForDisk).map_err(|error| CloseReason::of(&error))?;
+                }
+                None => {
+                    self.buffer.extend_from_slice(&parts.closing());
+                    self.rest = None;
+                }
+            },
         }
         Ok(true)
     }
@@ -286,92 +303,6 @@ fn read_exact_at(file: &File, buffer: &mut [u8], first: u64, patience: Patience)
                 // Not all of it is there, or this file system can't tell.
                 _ => Err(io::ErrorKind::WouldBlock.into()),
             }
-        }
-    }
-}
-
-impl Socket {
-    pub fn new(descriptor: OwnedFd) -> Socket {
-        Socket(Arc::new(descriptor))
-    }
-
-    pub fn socket(&self) -> &Socket {
-        self
-    }
-
-    /// The first byte that has come, left where it is; `None` at the end of the stream.
-    ///
-    /// # Errors
-    /// `WouldBlock` when nothing has come.
-    pub fn peek(&self) -> io::Result<Option<u8>> {
-        let mut first = [0];
-        let (count, _) = again(|| net::recv(self.as_fd(), &mut first, RecvFlags::DONTWAIT | RecvFlags::PEEK))?;
-        Ok((count > 0).then_some(first[0]))
-    }
-
-    /// Sends the first bytes of some pieces, in as few segments as they need.
-    ///
-    /// # Errors
-    /// `WouldBlock` when there is no room.
-    pub fn send_pieces(&self, pieces: &[IoSlice<'_>], behind: Behind) -> io::Result<usize> {
-        let flags = send_flags(behind);
-        Ok(again(|| net::sendmsg(self.as_fd(), pieces, &mut SendAncillaryBuffer::default(), flags))?)
-    }
-
-    /// Whether a read would not wait: bytes have come, or the end of them.
-    pub fn has_input(&self) -> bool {
-        let peeked = again(|| net::recv(self.as_fd(), &mut [0], RecvFlags::DONTWAIT | RecvFlags::PEEK));
-        peeked.map_or_else(|errno| errno != Errno::AGAIN, |_| true)
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl Stream for Socket {
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(again(|| net::recv(self.as_fd(), &mut *buffer, RecvFlags::DONTWAIT).map(|(count, _)| count))?)
-    }
-
-    fn send(&mut self, first: &[u8], second: &[u8], behind: Behind) -> io::Result<usize> {
-        if second.is_empty() {
-            return Ok(again(|| net::send(self.as_fd(), first, send_flags(behind)))?);
-        }
-        self.send_pieces(&[IoSlice::new(first), IoSlice::new(second)], behind)
-    }
-
-    fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        Ok(again(|| rustix::fs::sendfile(self.as_fd(), file, Some(&mut { offset }), count))?)
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        Ok(net::shutdown(self.as_fd(), Shutdown::Write)?)
-    }
-
-    fn reset(&mut self) {
-        if let Err(errno) = net::sockopt::set_socket_linger(self.as_fd(), Some(Duration::ZERO)) {
-            log::debug!("a connection can't be reset, it is closed: {errno}");
-        }
-    }
-}
-
-fn send_flags(behind: Behind) -> SendFlags {
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    match behind {
-        Behind::Nothing => flags,
-        Behind::More => flags | SendFlags::MORE,
-    }
-}
-
-/// Once more for a call that a signal interrupted before it did anything.
-fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
         }
     }
 }

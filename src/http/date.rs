@@ -57,6 +57,13 @@ pub fn floor_to_second(time: SystemTime) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(since_1970.as_secs().min(LAST_SECOND))
 }
 
+/// Writes a time as RFC 3339 has it: `1994-11-06T08:49:37Z`. Clamps as [`render`] does.
+pub fn render_rfc3339(time: SystemTime) -> [u8; 20] {
+    let mut text = *b"yyyy-mm-ddThh:mm:ssZ";
+    text[..19].copy_from_slice(&render_rfc3339_milliseconds(time)[..19]);
+    text
+}
+
 /// Writes a time as the common log format has it, without the brackets: `06/Nov/1994:08:49:37 +0000`.
 ///
 /// Always UTC: what the local time is can't be asked soundly in a process with threads. Clamps as [`render`] does.
@@ -71,7 +78,7 @@ pub fn render_common_log(time: SystemTime) -> [u8; 26] {
 }
 
 /// Writes a time as RFC 3339 has it, in milliseconds: `1994-11-06T08:49:37.000Z`. Clamps as [`render`] does.
-pub fn render_rfc3339(time: SystemTime) -> [u8; 24] {
+pub fn render_rfc3339_milliseconds(time: SystemTime) -> [u8; 24] {
     const MONTHS: [&[u8; 3]; 12] =
         [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
     let date = render(time);

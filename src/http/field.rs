@@ -15,6 +15,24 @@ pub struct Fields<'h> {
     marks: u64,
 }
 
+/// Some field lines of a head, kept beyond it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptFields(Vec<(&'static str, Box<[u8]>)>);
+
+impl KeptFields {
+    /// Those of these names, in the order of the names. Most requests have none, and then no memory is taken.
+    pub fn of<const N: usize>(fields: &Fields<'_>, names: [&'static str; N]) -> KeptFields {
+        let lines = names.into_iter().flat_map(|name| fields.all(name).map(move |value| (name, value.into())));
+        KeptFields(lines.collect())
+    }
+
+    /// Does something with them as if they stood in a head.
+    pub fn with<T>(&self, action: impl FnOnce(&Fields<'_>) -> T) -> T {
+        let lines: Vec<_> = self.0.iter().map(|(name, value)| httparse::Header { name, value }).collect();
+        action(&Fields::new(&lines))
+    }
+}
+
 /// What a field that may stand at most once turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sole<'h> {

@@ -5,9 +5,9 @@
 //!
 //! Reading order: a message comes in ([`field`], [`target`], [`framing`] and their helpers; [`head`] finds where it
 //! ends, [`request`] reads it), a representation is described ([`date`], [`validator`], [`media_type`], [`disposition`]),
-//! who asks by way of proxies is told ([`forwarded`]), what the client already has or wants of it is decided
-//! ([`negotiation`], [`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
-//! [`response`]; [`cors`] is what scripts of other sites may do with it).
+//! who asks by way of proxies is told ([`forwarded`]), what the client already has or wants of it is decided ([`accept`],
+//! [`negotiation`], [`precondition`], [`range`]), and a message goes out ([`field_line`], [`field_block`], [`multipart`],
+//! [`pieces`], [`response`]; [`cors`] is what scripts of other sites may do with it).
 //!
 //! *Architecture invariant:* nothing here reads a body. This server takes none: [`framing`] only says whether there is one.
 
@@ -29,10 +29,12 @@ pub mod validator;
 pub mod media_type;
 pub mod disposition;
 pub mod forwarded;
+pub mod accept;
 pub mod precondition;
 pub mod range;
 pub mod field_line;
 pub mod field_block;
 pub mod multipart;
+pub mod pieces;
 pub mod response;
 pub mod cors;

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use super::decimal;
 use super::field_block::{self, FieldBlock, FieldLines};
 use super::field_line::FieldLine;
+use super::method::Version;
 use super::multipart::Multipart;
+use super::pieces::{Framing, Pieces};
 use super::range::ByteRange;
 use super::status::Status;
 
@@ -43,7 +45,10 @@ pub enum Content<F> {
     /// A stretch of the source: from offset `first`, `length` bytes.
     Slice { source: Source<F>, first: u64, length: u64 },
     /// Several stretches of it, each with a head of its own (RFC 9110 §14.6).
-    Multipart { source: Source<F>, parts: Multipart },
+    /// Boxed, because a response is moved, and few have any.
+    Multipart { source: Source<F>, parts: Box<Multipart> },
+    /// What is made while it is sent, of a length that nobody knows yet.
+    Pieces(Pieces),
 }
 
 /// A representation's bytes, all of them.
@@ -128,6 +133,7 @@ impl<F> Response<F> {
     }
 
     /// Replaces the content. It is dropped where the status forbids any (RFC 9110 §15.3.5, §15.4.5).
+    #[inline(always)]
     pub fn content(mut self, content: Content<F>) -> Response<F> {
         if !self.status.forbids_content() {
             self.content = content;
@@ -137,6 +143,18 @@ impl<F> Response<F> {
 
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// Frames content of unknown length so that a client of that version finds its end.
+    pub fn frame_for(&mut self, version: Version) {
+        if let Content::Pieces(pieces) = &mut self.content {
+            pieces.frame(Framing::for_version(version));
+        }
+    }
+
+    /// Whether the content is made while it is sent.
+    pub fn has_unknown_length(&self) -> bool {
+        matches!(&self.content, Content::Pieces(_))
     }
 
     /// The response's parts, for who sends it.
@@ -158,6 +176,8 @@ impl<F> Response<F> {
             out.extend_from_slice(b"Content-Length: ");
             decimal::write(out, length);
             out.extend_from_slice(b"\r\n");
+        } else if matches!(&self.content, Content::Pieces(pieces) if pieces.framing() == Framing::Chunked) {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
         out.extend_from_slice(match stamp.connection {
             ConnectionOption::Unsaid => b"\r\n",
@@ -191,7 +211,7 @@ impl<F> Content<F> {
     /// Bytes on the wire, or that none are announced.
     pub fn length(&self) -> Option<u64> {
         match self {
-            Content::None => None,
+            Content::None | Content::Pieces(_) => None,
             Content::Bytes(bytes) => Some(u64::try_from(bytes.len()).expect("a length fits 64 bits")),
             Content::Slice { length, .. } => Some(*length),
             Content::Multipart { parts, .. } => Some(parts.content_length()),

@@ -159,7 +159,7 @@ pub fn uri_path(relative: &[u8]) -> String {
 }
 
 /// What is encoded in a segment: everything but unreserved, sub-delims, `:` and `@` (RFC 3986 §3.3).
-const NOT_IN_SEGMENT: AsciiSet = NON_ALPHANUMERIC
+pub const NOT_IN_SEGMENT: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

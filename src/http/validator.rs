@@ -151,6 +151,11 @@ impl EntityTag<'static> {
         opaque_tag.extend([b"-", word.as_bytes(), b"\""].concat());
         EntityTag { opaque_tag: Cow::Owned(opaque_tag), ..self }
     }
+
+    /// A strong tag of what was made of something with that hash, and nothing else.
+    pub fn of_hash(hash: u64) -> EntityTag<'static> {
+        EntityTag { strength: Strength::Strong, opaque_tag: Cow::Owned(format!("\"{hash:016x}\"").into_bytes()) }
+    }
 }
 
 /// What a field that lists entity-tags says: If-Match or If-None-Match, over all its lines.

@@ -14,7 +14,7 @@ use crate::http::date;
 /// Appends the object up to the outcome.
 pub fn render_before(entry: &Entry<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"time\":\"");
-    out.extend_from_slice(&date::render_rfc3339(entry.received));
+    out.extend_from_slice(&date::render_rfc3339_milliseconds(entry.received));
     out.extend_from_slice(b"\",\"client\":\"");
     access_log::render_client(entry.client, out);
     out.extend_from_slice(b"\",\"request\":");

@@ -8,6 +8,7 @@ use crate::http::field_line::FieldLine;
 pub struct Options {
     pub links: Links,
     pub hidden: Hidden,
+    pub listing: Listings,
     pub missing: Missing,
     pub cors: Cors,
     /// The line that says how files may be cached.
@@ -20,6 +21,7 @@ impl Options {
         Options {
             links: Links::Beneath,
             hidden: Hidden::Denied,
+            listing: Listings::Made,
             missing: Missing::IsNotFound,
             cors: Cors::SameOrigin,
             cache_control: FieldLine::new("Cache-Control", "no-cache").expect("a token, and text"),
@@ -33,6 +35,25 @@ pub enum Hidden {
     /// As if they weren't there, a first segment `.well-known` excepted (RFC 8615).
     Denied,
     Served,
+}
+
+impl Hidden {
+    /// Whether a name may be served that lies so deep: 0 is right in the root.
+    pub fn allows(self, depth: usize, name: &[u8]) -> bool {
+        match self {
+            Hidden::Served => true,
+            Hidden::Denied => !name.starts_with(b".") || (depth == 0 && name == b".well-known"),
+        }
+    }
+}
+
+/// What is said of a directory without an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listings {
+    /// What is in it.
+    Made,
+    /// Nothing, as if it weren't there.
+    Denied,
 }
 
 /// What a path that no file has may be.

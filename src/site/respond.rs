@@ -5,8 +5,9 @@
 //! 1. the method: GET and HEAD are served, OPTIONS is described, what else is known is 405, the rest 501
 //!    (RFC 9110 §9.1, §15.5.6, §15.6.2);
 //! 2. the path: does it name anything, and may its names be served at all (hidden ones are not);
-//! 3. the file: kept and current, or opened beneath the root; a directory is its `index.html`, or a redirect to where
-//!    that is; what isn't there may be a page of the app, has the site's error page, or a line of text, and is 404;
+//! 3. the file: kept and current, or opened beneath the root; a directory is its `index.html`, or without one a listing of
+//!    it ([`listing`](super::listing)), or a redirect to where that is; what isn't there may be a page of the app, has the
+//!    site's error page, or a line of text, and is 404;
 //! 4. the form: the file itself, or a variant of it in a content coding that the client likes better (RFC 9110 §12.5.3);
 //! 5. the preconditions: 304 or 412 if one of them says so (RFC 9110 §13.2.2);
 //! 6. the ranges: 206, 416, or the whole (RFC 9110 §14.2).
@@ -26,8 +27,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::cache::{Cache, Kept, Key, Version};
 use super::fallback::{self, ErrorPage};
+use super::listing::Listing;
+use super::listing::gather::{Gathering, Room};
+use super::listing::wish::Wish;
 use super::moment::Occasion;
-use super::options::{Cors, Hidden, Options};
+use super::options::{Cors, Listings, Missing, Options};
 use super::representation::Representation;
 use super::root::{Absent, Patience};
 use super::single::{self, Single};
@@ -43,7 +47,15 @@ use crate::http::response::{self, Content};
 use crate::http::status::Status;
 use crate::http::target::{RequestPath, RequestTarget};
 
-type Response = response::Response<Arc<File>>;
+pub type Response = response::Response<Arc<File>>;
+
+/// What there is for a request.
+#[derive(Debug)]
+pub enum Reply {
+    Response(Response),
+    /// A response that takes longer than others should wait for: [`Listing::go_on`] leads to it.
+    Listing(Box<Listing>),
+}
 
 /// The methods that a file has (RFC 9110 §10.2.1).
 const ALLOW: &str = "GET, HEAD, OPTIONS";
@@ -58,6 +70,8 @@ pub struct Site {
     options: Options,
     error_page: ErrorPage,
     single: Option<Single>,
+    /// For the listings that are being made.
+    room: Arc<Room>,
 }
 
 impl Site {
@@ -74,14 +88,14 @@ impl Site {
         if let Some(single) = &single {
             single.check(&store)?;
         }
-        Ok(Site { store, options, error_page: ErrorPage::default(), single })
+        Ok(Site { store, options, error_page: ErrorPage::default(), single, room: Arc::default() })
     }
 
     /// Answers a request, which had been received whole by `received`. May open a file, and so wait for a disk.
-    pub fn respond(&self, request: &RequestHead<'_>, now: SystemTime, received: Instant) -> Response {
+    pub fn respond(&self, request: &RequestHead<'_>, now: SystemTime, received: Instant) -> Reply {
         let at = Occasion { now, received, patience: Patience::Anything };
         // With patience, what can't be told is for want of something.
-        self.answer(request, &at).unwrap_or_else(|| refuse(Absent::Unavailable))
+        self.answer(request, &at).unwrap_or_else(|| Reply::Response(refuse(Absent::Unavailable)))
     }
 
     /// The same, if it can be done without waiting. [`None`]: ask [`respond`](Site::respond).
@@ -91,12 +105,21 @@ impl Site {
         now: SystemTime,
         received: Instant,
     ) -> Option<Response> {
-        self.answer(request, &Occasion { now, received, patience: Patience::Nothing })
+        match self.answer(request, &Occasion { now, received, patience: Patience::Nothing })? {
+            Reply::Response(response) => Some(response),
+            // Nothing is listed without patience.
+            Reply::Listing(_) => None,
+        }
     }
 
     /// Lets go of files that nobody has asked for lately; to be called a few times a second while anything is kept.
     pub fn tidy(&self, now: Instant) -> Kept {
         self.store.cache.tidy(now)
+    }
+
+    /// The memory that long listings have, for who watches.
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// What is kept, for who watches.
@@ -121,22 +144,26 @@ impl Site {
 
     /// The steps. Inlined, as are those that every request takes: measured, 27 instructions of 4,741.
     #[inline(always)]
-    fn answer(&self, request: &RequestHead<'_>, at: &Occasion) -> Option<Response> {
+    fn answer(&self, request: &RequestHead<'_>, at: &Occasion) -> Option<Reply> {
         let wanted = match self.ask(request) {
-            Asked::Answered(response) => return Some(response),
-            Asked::Nameless(path) => return self.miss(request, path, at),
+            Asked::Answered(response) => return Some(Reply::Response(response)),
+            Asked::Nameless(path) => return self.miss(request, path, at).map(Reply::Response),
             Asked::Wanted(wanted) => wanted,
         };
         if let Some(version) = self.store.kept(wanted.key(), at) {
-            return self.present(request, wanted.relative, version, at);
+            return self.present(request, wanted.relative, version, at).map(Reply::Response);
         }
-        match self.seek(&wanted, at) {
-            Sought::Found(version) => self.present(request, wanted.relative, version, at),
-            Sought::Directory if self.is_redirected(&wanted) => Some(redirect_into(wanted.path, wanted.query)),
-            Sought::Directory | Sought::Absent(Absent::NotFound) => self.miss(request, wanted.path, at),
-            Sought::Absent(absent) => Some(refuse(absent)),
-            Sought::Unclear => None,
-        }
+        let response = match self.seek(&wanted, at) {
+            Sought::Found(version) => self.present(request, wanted.relative, version, at)?,
+            Sought::Directory if self.is_redirected(&wanted) => redirect_into(wanted.path, wanted.query),
+            Sought::Directory | Sought::Absent(Absent::NotFound) => match self.list(request, &wanted) {
+                Some(reply) => return Some(reply),
+                None => self.miss(request, wanted.path, at)?,
+            },
+            Sought::Absent(absent) => refuse(absent),
+            Sought::Unclear => return None,
+        };
+        Some(Reply::Response(response))
     }
 
     /// Step 1, and of step 2 what needs no file: the method, and whether the path can name anything.
@@ -190,15 +217,30 @@ impl Site {
         self.store.open_anew(wanted.key(), Name::plain(&name), at)
     }
 
+    /// What a directory without an index is, if there is one of that name, and those who run this server want it told. An
+    /// app has pages of its own.
+    fn list(&self, request: &RequestHead<'_>, wanted: &Wanted<'_>) -> Option<Reply> {
+        let is_told = self.options.listing == Listings::Made && self.options.missing == Missing::IsNotFound;
+        if !is_told || self.single.is_some() || !wanted.path.is_directory() || !self.may_serve(wanted.path) {
+            return None;
+        }
+        // The root's own path is empty.
+        let name = if wanted.relative.is_empty() { b".".as_slice() } else { wanted.relative };
+        match self.store.root.open_directory(name) {
+            Ok(directory) => {
+                let wish = Wish::read(wanted.query, &request.fields);
+                let (root, hidden) = (&self.store.root, self.options.hidden);
+                let gathering = Gathering::begin(root, directory, wanted.relative, hidden, wish.order, &self.room);
+                Some(Reply::Listing(Listing::begin(gathering, wish, wanted.relative, request)))
+            }
+            Err(Absent::NotFound) => None,
+            Err(absent) => Some(Reply::Response(refuse(absent))),
+        }
+    }
+
     /// Whether the names of a path may be served.
     fn may_serve(&self, path: &RequestPath<'_>) -> bool {
-        match self.options.hidden {
-            Hidden::Served => true,
-            Hidden::Denied => path
-                .segments()
-                .enumerate()
-                .all(|(depth, name)| !name.starts_with(b".") || (depth == 0 && name == b".well-known")),
-        }
+        path.segments().enumerate().all(|(depth, name)| self.options.hidden.allows(depth, name))
     }
 
     /// Whether a directory under that name is reached by a path with a slash behind it.
@@ -302,7 +344,7 @@ fn judge(request: &RequestHead<'_>, representation: &Representation, now: System
                 .expect("a file ends before 2^63, which leaves room for the heads of the parts");
             Response::with(Status::PARTIAL_CONTENT, lines.untyped.clone())
                 .field("Content-Type", &parts.media_type())
-                .content(Content::Multipart { source: source(), parts })
+                .content(Content::Multipart { source: source(), parts: Box::new(parts) })
         }
         Selection::Unsatisfiable => {
             let response = Response::error(Status::RANGE_NOT_SATISFIABLE, "no such bytes in this file");
@@ -334,7 +376,7 @@ fn redirect_into(path: &RequestPath<'_>, query: Option<&str>) -> Response {
         .field("Cache-Control", "no-cache")
 }
 
-fn refuse(absent: Absent) -> Response {
+pub fn refuse(absent: Absent) -> Response {
     match absent {
         Absent::NotFound => not_found(),
         Absent::Forbidden => Response::error(Status::FORBIDDEN, "this server may not read it"),

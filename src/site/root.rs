@@ -151,10 +151,13 @@ impl Root {
     /// # Errors
     /// See [`Absent`].
     pub fn find(&self, relative: &[u8]) -> Result<Found, Absent> {
-        let (file, passage) = match self.open_beneath(relative, self.resolve | ResolveFlags::NO_SYMLINKS) {
-            Err(Errno::LOOP) => (self.open_beneath(relative, self.resolve).map_err(absent)?, Passage::ByLinks),
-            opened => (opened.map_err(absent)?, Passage::WithoutLinks),
-        };
+        let (file, passage) =
+            match self.open_beneath(relative, OFlags::empty(), self.resolve | ResolveFlags::NO_SYMLINKS) {
+                Err(Errno::LOOP) => {
+                    (self.open_beneath(relative, OFlags::empty(), self.resolve).map_err(absent)?, Passage::ByLinks)
+                }
+                opened => (opened.map_err(absent)?, Passage::WithoutLinks),
+            };
         let stat = fs::fstat(&file).map_err(absent)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(Found::File(File::from(file), Stamp::of(&stat), passage)),
@@ -226,8 +229,34 @@ impl Root {
         }
     }
 
-    fn open_beneath(&self, relative: &[u8], resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    /// Opens a directory to be read.
+    ///
+    /// # Errors
+    /// See [`Absent`].
+    pub fn open_directory(&self, relative: &[u8]) -> Result<OwnedFd, Absent> {
+        self.open_beneath(relative, OFlags::DIRECTORY, self.resolve).map_err(absent)
+    }
+
+    /// What is under a path relative to the root, for who wants to tell others of it: opened as [`find`](Root::find)
+    /// would, but described and closed again.
+    ///
+    /// # Errors
+    /// See [`Absent`].
+    pub fn survey(&self, relative: &[u8]) -> Result<Stat, Absent> {
+        let opened = self.open_beneath(relative, OFlags::empty(), self.resolve).map_err(absent)?;
+        let stat = fs::fstat(&opened).map_err(absent)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(stat),
+            // What is in it is asked for by a path that goes through it.
+            FileType::Directory => {
+                fs::accessat(&opened, c".", Access::EXEC_OK, AtFlags::EACCESS).map(|()| stat).map_err(absent)
+            }
+            _ => Err(Absent::NotFound),
+        }
+    }
+
+    fn open_beneath(&self, relative: &[u8], more: OFlags, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | more;
         let mut further_tries = 1..config::OPEN_TRIES_MAX;
         loop {
             match fs::openat2(&self.directory, relative, flags, Mode::empty(), resolve) {

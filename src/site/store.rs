@@ -28,7 +28,8 @@ use crate::http::field_line::FieldLine;
 /// The root, what is kept of it, and how it is described.
 #[derive(Debug)]
 pub struct Store {
-    pub root: Root,
+    /// Shared with the listings that are being made.
+    pub root: Arc<Root>,
     pub cache: Cache,
     cache_control: FieldLine,
     vary: Option<&'static str>,
@@ -59,7 +60,7 @@ impl Store {
     /// # Errors
     /// As [`Root::open`].
     pub fn open(directory: &Path, options: &Options, vary: Option<&'static str>) -> io::Result<Store> {
-        let root = Root::open(directory, options.links)?;
+        let root = Arc::new(Root::open(directory, options.links)?);
         let cache_control = options.cache_control.clone();
         Ok(Store { root, cache: Cache::new(Instant::now()), cache_control, vary })
     }

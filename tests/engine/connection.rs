@@ -14,7 +14,7 @@ use millpond::engine::drain_request::DrainRequest;
 use millpond::engine::health::Health;
 use millpond::engine::poller::Interest;
 use millpond::engine::pond::{Kind, Wait};
-use millpond::engine::{CloseReason, Context, Handler, Response, Service};
+use millpond::engine::{Answer, CloseReason, Context, Handler, Response, Service};
 use millpond::http::field::Fields;
 use millpond::http::method::Method;
 use millpond::http::multipart::Multipart;
@@ -70,7 +70,7 @@ fn echo(request: &RequestHead<'_>, _: &Context) -> Response {
         "memory" => {
             let source = Source::Memory(pattern(1000).into());
             let content = match query {
-                Some("parts") => Content::Multipart { source, parts: parts() },
+                Some("parts") => Content::Multipart { source, parts: Box::new(parts()) },
                 _ => Content::Slice { source, first: 10, length: 20 },
             };
             Response::empty(Status::OK).content(content)
@@ -484,8 +484,8 @@ fn the_end_of_the_stream_is_found_behind_more_requests_than_a_turn_answers() {
 struct Remembers;
 
 impl Handler for Remembers {
-    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
-        echo(request, context)
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer {
+        echo(request, context).into()
     }
 
     fn respond_from_memory(&self, request: &RequestHead<'_>, context: &Context) -> Option<Response> {

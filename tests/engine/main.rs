@@ -8,3 +8,4 @@ mod pond;
 mod rest;
 mod send_queue;
 mod turns;
+mod work;

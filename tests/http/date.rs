@@ -135,3 +135,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_time_is_rendered_as_rfc_3339_has_it_in_every_month() {
+    let rows = [
+        (EXAMPLE, "1994-11-06T08:49:37Z"),
+        (0, "1970-01-01T00:00:00Z"),
+        (951_782_400, "2000-02-29T00:00:00Z"),
+        (LAST, "9999-12-31T23:59:59Z"),
+        (LAST + 1, "9999-12-31T23:59:59Z"),
+    ];
+    for (time, expected) in rows {
+        assert_eq!(date::render_rfc3339(seconds(time)).escape_ascii().to_string(), expected);
+    }
+    for month in 1..=12 {
+        // The fifteenths of 1970 lie some 30 days apart.
+        let time = 14 * 86_400 + (month - 1) * 2_629_746;
+        assert_eq!(date::render_rfc3339(seconds(time))[..8].escape_ascii().to_string(), format!("1970-{month:02}-"));
+    }
+}

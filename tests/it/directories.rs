@@ -1,4 +1,4 @@
-//! Directories: with their slash an index, without it a redirect that leads nowhere else, and no index is nothing.
+//! Directories: with their slash an index or a listing, without it a redirect that leads nowhere else.
 //!
 //! RFC 9110 §15.4.9 (308), §10.2.2 (Location), RFC 3986 §3.3 (what a path may have in it raw); threats.md D1, D2, D5.
 
@@ -63,12 +63,12 @@ rows!(no_redirect:
     an_encoded_slash_and_a_host_removed_by_dots("/%2fevil.test/%2e%2e", 200),
     an_encoded_slash_and_a_host_behind_dots("/dir/..%2f/evil.test", 404),
     a_directory_behind_an_encoded_slash("/%2fdir", 404),
-    an_empty_directory_with_its_slash("/empty-dir/", 404),
-    an_index_that_is_a_directory("/index-is-a-directory/", 404),
+    an_empty_directory_with_its_slash("/empty-dir/", 200),
+    an_index_that_is_a_directory("/index-is-a-directory/", 200),
     an_index_that_is_a_link_within("/links/index-link/", 200),
-    an_index_that_is_a_link_out_of_the_root("/links/index-out/", 404),
-    an_index_that_is_a_fifo("/special/index-fifo/", 404),
-    an_index_that_is_a_socket("/special/index-socket/", 404),
+    an_index_that_is_a_link_out_of_the_root("/links/index-out/", 200),
+    an_index_that_is_a_fifo("/special/index-fifo/", 200),
+    an_index_that_is_a_socket("/special/index-socket/", 200),
     a_name_that_begins_like_a_directory("/di", 404),
     a_name_that_goes_on_behind_a_directory("/dirt", 404),
     a_name_in_another_case("/DIR", 404),
@@ -136,15 +136,14 @@ fn a_location_spells_any_name_and_leads_to_it() {
     }
 }
 
-/// There are no listings: a directory without an index is answered like what isn't there, so no name in it can be read,
-/// or run as markup or a script (rows D3, D4 and D7 of tests/threats.md).
+/// Without listings a directory without an index is answered like what isn't there, so no name in it can be read.
 #[test]
-fn what_is_in_a_directory_is_not_said() {
+fn what_is_in_a_directory_is_not_said_without_listings() {
     let site = Site::new();
     for name in ["<img src=x onerror=alert(1)>", "javascript:alert(1)", "quack.txt"] {
         site.file(format!("dir/{name}"), "quack");
     }
-    let server = Server::start(site.root(), &["--hidden", "--follow-symlinks", "--access-log", "off"]);
+    let server = Server::start(site.root(), &["--no-listing", "--hidden", "--follow-symlinks", "--access-log", "off"]);
     let nothing = ask(&server, get("/missing", ""));
     for target in ["/", "/dir/", "/dir/?C=M;O=D", "/dir/.", "/dir/index.html"] {
         let response = ask(&server, get(target, "Accept: text/html\r\n"));

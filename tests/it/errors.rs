@@ -204,9 +204,11 @@ fn answers_without_content_leave_the_framing_right() {
 
 /// A server on nothing at all still answers.
 #[test]
-fn an_empty_root_is_404() {
+fn an_empty_root_is_answered() {
     let site = Site::new();
-    let server = Server::start(site.root(), &["--access-log", "off"]);
-    assert_eq!(ask(&server, get("/", "")).status, 404);
-    assert_eq!(ask(&server, request("OPTIONS", "*", "")).status, 204);
+    for (option, status) in [("--hidden", 200), ("--no-listing", 404)] {
+        let server = Server::start(site.root(), &["--access-log", "off", option]);
+        assert_eq!(ask(&server, get("/", "")).status, status);
+        assert_eq!(ask(&server, request("OPTIONS", "*", "")).status, 204);
+    }
 }

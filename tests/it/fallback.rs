@@ -33,7 +33,7 @@ fn is_the_error_page(response: &Response, content: &str) {
 fn whatever_is_missing_has_the_error_page() {
     let site = site();
     site.link("out", "../outside/secret.txt");
-    let server = Server::start(site.root(), &["--access-log", "off"]);
+    let server = Server::start(site.root(), &["--access-log", "off", "--no-listing"]);
     for target in ["/missing", "/deep/er/missing.png", "/.hidden", "/empty/", "/a%2Fb", "//x", "/main.js/", "/out"] {
         for fields in ["", NAVIGATION, "Accept: */*\r\n", "Accept: text/*\r\n"] {
             is_the_error_page(&ask(&server, get(target, fields)), "<p>not here</p>");

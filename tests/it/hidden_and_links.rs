@@ -51,7 +51,6 @@ mod hidden {
         well_known_with_more_behind_is_nothing("/.well-known-not/file.txt", 404, ""),
         well_known_in_another_case_is_nothing("/.Well-Known/security.txt", 404, ""),
         well_known_alone_is_redirected("/.well-known", 308, ""),
-        well_known_without_an_index_is_nothing("/.well-known/", 404, ""),
     );
 
     #[test]
@@ -61,7 +60,6 @@ mod hidden {
             gets(&server, &format!("/{name}"), 200, content);
         }
         gets(&server, "/.git", 308, "");
-        gets(&server, "/.git/", 404, "");
         gets(&server, "/.missing", 404, "");
     }
 }

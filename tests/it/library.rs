@@ -17,7 +17,7 @@ use millpond::http::field_line::FieldLine;
 use millpond::http::request::RequestHead;
 use millpond::http::status::Status;
 use millpond::http::target::RequestTarget;
-use millpond::server::{Context, DrainHandle, Drained, Handler, Kept, Response, Server};
+use millpond::server::{Answer, Context, DrainHandle, Drained, Handler, Kept, Response, Server};
 
 use crate::load::{self, plain_get};
 use crate::support::{Client, PATIENCE};
@@ -141,12 +141,12 @@ struct Hangs {
 }
 
 impl Handler for Hangs {
-    fn respond(&self, request: &RequestHead<'_>, _: &Context) -> Response {
+    fn respond(&self, request: &RequestHead<'_>, _: &Context) -> Answer {
         if path(request) == "/slow" {
             self.hung.send(()).expect("the test waits for it");
             let _ = self.until.lock().expect("nobody panics with it").recv();
         }
-        Response::text(Status::OK, path(request))
+        Response::text(Status::OK, path(request)).into()
     }
 
     fn respond_from_memory(&self, request: &RequestHead<'_>, _: &Context) -> Option<Response> {
@@ -188,9 +188,9 @@ struct Keeps {
 }
 
 impl Handler for Keeps {
-    fn respond(&self, _: &RequestHead<'_>, _: &Context) -> Response {
+    fn respond(&self, _: &RequestHead<'_>, _: &Context) -> Answer {
         self.times.store(0, Ordering::SeqCst);
-        Response::text(Status::OK, "kept")
+        Response::text(Status::OK, "kept").into()
     }
 
     fn tidy(&self, _: Instant) -> Kept {

@@ -10,6 +10,7 @@ mod target;
 mod directories;
 mod hidden_and_links;
 mod special_files;
+mod listing;
 mod representation;
 mod variants;
 mod fallback;
@@ -57,6 +58,7 @@ mod tools;
 mod library;
 mod hangs;
 mod browser;
+mod devtools;
 
 // TLS, where it is built in.
 #[cfg(feature = "tls")]

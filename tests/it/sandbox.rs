@@ -23,7 +23,7 @@ use millpond::http::status::Status;
 use millpond::http::target::RequestTarget;
 use millpond::observe::log_queue::LogQueue;
 use millpond::sandbox::{self, Reading};
-use millpond::server::{Context, Handler, Response, Server as Library};
+use millpond::server::{Answer, Context, Handler, Response, Server as Library};
 use millpond::site::options::Options;
 use millpond::site::respond::Site as Files;
 use nix::sys::termios::tcgetattr;
@@ -142,17 +142,17 @@ struct TryingHandler {
 }
 
 impl Handler for TryingHandler {
-    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Response {
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer {
         let RequestTarget::Resource { path, .. } = &request.target else { unreachable!("only paths are asked for") };
         match path.to_uri_path().as_str() {
             "/try/worker" => {
                 assert_eq!(thread::current().name(), Some("worker"));
-                Response::text(Status::OK, self.place.try_all("worker"))
+                Response::text(Status::OK, self.place.try_all("worker")).into()
             }
             "/try/log" => {
                 self.log.push(b"a line\n");
                 let said = self.said_by_log.lock().expect("asked for once").recv_timeout(PATIENCE);
-                Response::text(Status::OK, said.expect("the log thread writes"))
+                Response::text(Status::OK, said.expect("the log thread writes")).into()
             }
             "/panic" => panic!("injected"),
             _ => Handler::respond(&self.files, request, context),

@@ -84,7 +84,7 @@ fn with_five_threads_two_workers_serve() {
     let Some(command) = limited_to("5", &site) else { return };
     let server = Server::spawn(command);
     // Once it has answered, it has started them all.
-    assert_eq!(ask(&server, get("/", "")).status, 404);
+    assert_eq!(ask(&server, get("/", "")).status, 200);
     assert_eq!(load::threads(server.pid()), 5);
 }
 

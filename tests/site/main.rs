@@ -9,3 +9,4 @@ mod bounds;
 mod races;
 mod variants;
 mod fallback;
+mod listing;

@@ -1,5 +1,6 @@
 //! A directory with a site over it, and requests at any time.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -9,10 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 use millpond::config;
 use millpond::engine::Response;
 use millpond::http::date;
-use millpond::http::request::{self, FieldStorage};
+use millpond::http::pieces::Framing;
+use millpond::http::request::{self, FieldStorage, RequestHead};
 use millpond::http::response::{ConnectionOption, Content, Source, Stamp};
-use millpond::site::options::Options;
-use millpond::site::respond::Site;
+use millpond::site::options::{Listings, Options};
+use millpond::site::respond::{Reply, Site};
 use millpond::site::root::Links;
 use tempfile::TempDir;
 
@@ -38,11 +40,24 @@ impl Bench {
     }
 
     pub fn with(links: Links) -> Bench {
-        Bench::choosing(Options { links, ..Options::recommended() })
+        // Without listings, so that what goes is seen to be gone.
+        Bench::choosing(Options { links, listing: Listings::Denied, ..Options::recommended() })
     }
 
     pub fn choosing(options: Options) -> Bench {
-        let directory = tempfile::Builder::new().prefix("millpond-site-").tempdir().expect("a temporary directory");
+        Bench::within(options, &env::temp_dir())
+    }
+
+    /// In memory if there is such a place, for many files: a disk takes a minute for what memory does in a second.
+    pub fn for_many() -> Bench {
+        let memory = Path::new("/dev/shm");
+        let options = Options { listing: Listings::Denied, ..Options::recommended() };
+        if memory.is_dir() { Bench::within(options, memory) } else { Bench::new() }
+    }
+
+    fn within(options: Options, parent: &Path) -> Bench {
+        let directory =
+            tempfile::Builder::new().prefix("millpond-site-").tempdir_in(parent).expect("a temporary directory");
         fs::create_dir(directory.path().join("served")).expect("our own directory");
         fs::create_dir(directory.path().join("outside")).expect("our own directory");
         let site = Site::open(&directory.path().join("served"), options).expect("it is there");
@@ -96,7 +111,8 @@ impl Bench {
 
     /// The answer of another site over the same directory, which has kept nothing.
     pub fn ask_anew(&self, method: &str, path: &str, fields: &str, now: SystemTime) -> Answer {
-        let site = Site::open(&self.path(""), Options::recommended()).expect("it is there");
+        let options = Options { listing: Listings::Denied, ..Options::recommended() };
+        let site = Site::open(&self.path(""), options).expect("it is there");
         ask(&site, method, path, fields, Instant::now(), now)
     }
 
@@ -142,11 +158,26 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) {
     File::create(path).and_then(|mut file| file.write_all(content.as_ref())).expect("our own file");
 }
 
-fn ask(site: &Site, method: &str, path: &str, fields: &str, received: Instant, now: SystemTime) -> Answer {
+pub fn ask(site: &Site, method: &str, path: &str, fields: &str, received: Instant, now: SystemTime) -> Answer {
+    answer(with_request(method, path, fields, |request| respond_whole(site, request, now, received)))
+}
+
+/// Does something with a request.
+pub fn with_request<T>(method: &str, path: &str, fields: &str, action: impl FnOnce(&RequestHead<'_>) -> T) -> T {
     let head = head(method, path, fields);
     let mut storage = FieldStorage::new();
-    let request = request::parse(head.as_bytes(), &mut storage).expect("a good request");
-    answer(site.respond(&request, now, received))
+    action(&request::parse(head.as_bytes(), &mut storage).expect("a good request"))
+}
+
+/// Has a listing go on until it is done.
+pub fn respond_whole(site: &Site, request: &RequestHead<'_>, now: SystemTime, received: Instant) -> Response {
+    let mut reply = site.respond(request, now, received);
+    loop {
+        match reply {
+            Reply::Response(response) => return response,
+            Reply::Listing(listing) => reply = listing.go_on(),
+        }
+    }
 }
 
 fn head(method: &str, path: &str, fields: &str) -> String {
@@ -169,6 +200,14 @@ fn answer(response: Response) -> Answer {
                 [part.preamble, stretch(&source, part.range.first(), part.range.len())].concat()
             };
             parts.parts().flat_map(part).chain(parts.closing()).collect()
+        }
+        Content::Pieces(pieces) => {
+            let (mut pieces, mut bytes) = (pieces, Vec::new());
+            pieces.frame(Framing::UntilClose);
+            while !pieces.is_done() {
+                pieces.write_next(&mut bytes);
+            }
+            bytes
         }
     };
     Answer { status, fields, content: String::from_utf8_lossy(&content).into_owned() }

@@ -64,9 +64,31 @@ impl Client {
     /// The next response, framed as one to a request of this method (RFC 9112 §6.3).
     pub fn response(&mut self, method: &str) -> Response {
         let mut response = self.head();
-        let length = response.framed_length(method);
-        response.content = self.take(length);
+        if response.is_chunked() && method != "HEAD" {
+            response.content = self.chunks();
+        } else {
+            let length = response.framed_length(method);
+            response.content = self.take(length);
+        }
         response
+    }
+
+    /// Content in chunks, up to the empty one (RFC 9112 §7.1): no extension, no trailer.
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut content = Vec::new();
+        loop {
+            let mut size = self.take(2);
+            while !size.ends_with(b"\r\n") {
+                size.extend(self.take(1));
+            }
+            let digits = str::from_utf8(&size[..size.len() - 2]).expect("a size is text");
+            let size = usize::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("{digits:?} is no chunk size"));
+            let chunk = self.take(size + 2);
+            content.extend_from_slice(chunk.strip_suffix(b"\r\n").expect("a chunk ends with its line"));
+            if size == 0 {
+                return content;
+            }
+        }
     }
 
     /// The next response; none if the server closes before it is whole.

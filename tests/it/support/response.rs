@@ -65,8 +65,8 @@ impl Response {
         if self.status < 200 {
             odd("an interim response that nobody asked for");
         }
-        if self.has("transfer-encoding") {
-            odd("a transfer coding");
+        if self.is_chunked() && method != "HEAD" {
+            odd("a transfer coding where nobody reckons with one");
         }
         let length = match self.all("content-length").as_slice() {
             [] => None,
@@ -78,9 +78,19 @@ impl Response {
         match (method, self.status, length) {
             // RFC 9110 §8.6: never a length with 204.
             (_, 204, Some(_)) => odd("a content length with 204"),
+            _ if self.is_chunked() && length.is_some() => odd("a length and a transfer coding"),
             ("HEAD", _, _) | (_, 204 | 304, _) => 0,
             (_, _, Some(length)) => length,
             (_, _, None) => odd("no content length"),
+        }
+    }
+
+    /// Whether the content comes in chunks. No other coding is known here.
+    pub fn is_chunked(&self) -> bool {
+        match self.all("transfer-encoding").as_slice() {
+            [] => false,
+            [coding] if coding == "chunked" => true,
+            found => panic!("{found:?} in the response head {}", show(&self.raw_head)),
         }
     }
 

@@ -40,6 +40,7 @@
 //! | [`cli`] | the command line |
 //! | [`listeners`] | what the program listens on: sockets it was passed, or those that the command line names |
 //! | [`announce`] | where it can be found, as a line, as a drawing, in the browser |
+//! | [`top`] | `millpond top`: another that is watched, in a terminal |
 //! | [`notify`] | what the service manager is told; `main.rs` is left with starting it all and the exit code |
 //!
 //! Arrows point down only: `http` uses nothing of the others, `site` and `engine` use `http` and don't know each other.
@@ -72,3 +73,4 @@ pub mod cli;
 pub mod listeners;
 pub mod announce;
 pub mod notify;
+pub mod top;

@@ -24,8 +24,9 @@ use clap::Parser;
 use millpond::announce::browser::{self, Opening};
 use millpond::announce::qr::{self, Ink};
 use millpond::announce::{self, Announcement, Front};
-use millpond::cli::Arguments;
 use millpond::cli::manual::Manual;
+use millpond::cli::top::Top;
+use millpond::cli::{self, Arguments};
 use millpond::config;
 use millpond::engine::inherit;
 use millpond::listeners::{self, StartedBy};
@@ -38,15 +39,21 @@ use millpond::server::{DrainHandle, Server, Stage};
 use millpond::site::options::{Cors, Hidden, Listings, Missing, Options};
 use millpond::site::respond::Site;
 use millpond::site::root::Links;
+use millpond::top;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let ended = match arguments.manual() {
-        Some(manual) => print(manual),
-        None => run(&arguments),
+    let ended = match cli::top::arguments(env::args_os()) {
+        Some(arguments) => top::run(&Top::parse_from(arguments)).map_err(|error| error.to_string()),
+        None => {
+            let arguments = Arguments::parse();
+            match arguments.manual() {
+                Some(manual) => print(manual),
+                None => run(&arguments),
+            }
+        }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

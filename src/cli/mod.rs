@@ -33,6 +33,7 @@ pub mod listening;
 pub mod proxy;
 pub mod proxied;
 pub mod tls;
+pub mod top;
 pub mod watching;
 mod texts;
 

@@ -13,6 +13,8 @@ Examples:
   millpond -p 0 --access-log off -q    for a script: prints the address, then nothing
   millpond --header 'Cache-Control: no-store' --header 'Cross-Origin-Opener-Policy: same-origin'
   millpond --tls-cert cert.pem --tls-key key.pem
+  millpond --watch                     the threads at work, at /.millpond/
+  millpond top localhost:8080          the same in a terminal, of one that runs
   MILLPOND_PORT=80 millpond /srv/www   in a container
 
 Environment:

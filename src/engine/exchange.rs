@@ -155,8 +155,8 @@ impl Exchange {
         let Ending { then, record, .. } = ending;
         match Transfer::new(head, content, desk.patience) {
             Ok(transfer) => {
-                let remembered = desk.note_answered(status);
-                let record = record.filter(|_| !remembered.is_by_observer());
+                let mut record = record;
+                let remembered = desk.note_answered(status, &mut record);
                 Some(Exchange { transfer, head_length, status, remembered, record, then, untaken: None })
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,

@@ -13,6 +13,7 @@ use super::exchange::Exchange;
 use super::poller::{Interest, Token, join};
 use super::pond::{Kind, Wait};
 use crate::http::status::Status;
+use crate::observe::access_log::Record;
 use crate::observe::event::{For, What};
 use crate::observe::lanes::{Pen, Usage, saturated};
 
@@ -33,11 +34,6 @@ pub struct Remembered(u64);
 impl Remembered {
     const UNNOTED: Remembered = Remembered(0);
     const BY_OBSERVER: Remembered = Remembered(u64::MAX);
-
-    #[inline]
-    pub fn is_by_observer(self) -> bool {
-        self == Remembered::BY_OBSERVER
-    }
 }
 
 impl Desk {
@@ -109,18 +105,24 @@ impl Desk {
         }
     }
 
-    /// A response has been made.
+    /// A response has been made. Who watches the server is not written about in its log: that would be most of it.
     #[inline]
-    pub fn note_answered(&mut self, status: Status) -> Remembered {
+    pub fn note_answered(&mut self, status: Status, record: &mut Option<Box<Record>>) -> Remembered {
+        if self.pen.is_none() { Remembered::UNNOTED } else { self.answered(status, record) }
+    }
+
+    #[inline(never)]
+    fn answered(&mut self, status: Status, record: &mut Option<Box<Record>>) -> Remembered {
         let Some(pen) = &mut self.pen else { return Remembered::UNNOTED };
         let status = u32::from(status.code());
         match std::mem::take(&mut self.whose) {
             Whose::Client => {
-                note(pen, What::Answered(status));
+                pen.note(What::Answered(status));
                 Remembered(pen.nanoseconds(self.now))
             }
             Whose::Observer => {
-                note(pen, What::Observed(status));
+                *record = None;
+                pen.note(What::Observed(status));
                 Remembered::BY_OBSERVER
             }
         }

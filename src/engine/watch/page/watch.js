@@ -96,12 +96,17 @@ function follow(stretch, connection, what, value, at) {
   its.last = at;
   const parkedFor = what === 'parked' ? ['request', 'head', 'room', 'turn', 'end'][value] : null;
   if (what === 'accepted') stretch.sort = 'accept';
-  if (what === 'received' && its.begun === null) { its.begun = at; its.why = 'active'; }
+  if (what === 'received' && its.begun === null) { [its.begun, its.longer, its.why] = [at, false, 'active']; }
   if (what === 'observed') state.watchers.add(connection);
   if (what === 'finished') { stretch.sort = 'answer'; its.begun = null; }
   if (what === 'answered') stretch.sort = 'answer';
   if (parkedFor === 'request' || parkedFor === 'end') its.begun = null;
-  else if (parkedFor) { stretch.sort = parkedFor; its.why = parkedFor; }
+  else if (parkedFor) {
+    // Whose request was not heard of has waited for longer than is known.
+    if (its.begun === null) [its.begun, its.longer] = [at, true];
+    stretch.sort = parkedFor;
+    its.why = parkedFor;
+  }
   if (what === 'took' && its.begun !== null) its.why = its.why || 'active';
   if (what === 'closed') { if (stretch.sort === 'take') stretch.sort = 'close'; state.connections.delete(connection); state.watchers.delete(connection); }
   else state.connections.set(connection, its);
@@ -188,7 +193,7 @@ function slowest(now) {
   body.id = 'slowest';
   for (const [connection, its] of waiting.slice(0, 6)) {
     const row = body.insertRow();
-    cells(row, [connection, time((now - its.begun) / 1e9), WHY[its.why] ?? its.why]);
+    cells(row, [connection, (its.longer ? 'over ' : '') + time((now - its.begun) / 1e9), WHY[its.why] ?? its.why]);
     row.cells[1].className = 'number';
   }
   if (!waiting.length) cells(body.insertRow(), ['none waits', '', '']);

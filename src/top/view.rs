@@ -1,0 +1,160 @@
+//! What two looks at a server come to, in lines that fit eighty columns.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::waits::{Wait, Waits, Why};
+use super::{number, seconds_between};
+
+/// How many of those that wait longest.
+const LONGEST: usize = 8;
+
+/// All of it.
+pub fn render(address: &str, before: &Value, now: &Value, waits: &Waits) -> String {
+    let mut text = String::new();
+    write_all(&mut text, address, before, now, waits).expect("a String takes every text");
+    text
+}
+
+fn write_all(text: &mut String, address: &str, before: &Value, now: &Value, waits: &Waits) -> std::fmt::Result {
+    let seconds = seconds_between(before, now);
+    let rate = |pointer: &str| (number(now, pointer) - number(before, pointer)) / seconds;
+    let word =
+        |pointer: &str| now.pointer(pointer).and_then(Value::as_str).unwrap_or("?").replace(char::is_control, "?");
+    let pond = |key: &str| number(now, &format!("/pond/{key}"));
+    let recent = |key: &str| time(number(now, &format!("/recent/seconds/{key}")));
+    writeln!(
+        text,
+        "{} at {address}: {}, {} of {} connections",
+        word("/server"),
+        word("/state"),
+        pond("connections"),
+        pond("limit")
+    )?;
+    writeln!(
+        text,
+        "requests/s {:<10} sent {:<14} utilisation {:.0} %",
+        digits(rate("/totals/responses")),
+        format!("{}B/s", scaled(rate("/totals/sent_bytes"))),
+        busy(before, now, seconds) * 100.0
+    )?;
+    writeln!(
+        text,
+        "p50 {:<10} p99 {:<10} p99.9 {:<10} longest {}",
+        recent("p50"),
+        recent("p99"),
+        recent("p99_9"),
+        recent("max")
+    )?;
+    let looks = (number(now, "/totals/glances") - number(before, "/totals/glances")).max(1.0);
+    let seen = (number(now, "/totals/glimpsed") - number(before, "/totals/glimpsed")) / looks;
+    writeln!(text, "in service: {} by Little's law, {} seen", digits(rate("/service/sum")), digits(seen))?;
+    let queues = now["accept_queues"].as_array().map_or(&[][..], Vec::as_slice);
+    let queued = |key: &str| queues.iter().map(|queue| queue[key].as_u64().unwrap_or(0)).sum::<u64>();
+    writeln!(
+        text,
+        "accept queue {} of {}; idle {}, half a head {}, waiting to write {}, turns due {}, active {}",
+        queued("length"),
+        queued("limit"),
+        pond("idle"),
+        pond("half_a_head"),
+        pond("waiting_to_write"),
+        pond("turns_due"),
+        pond("active")
+    )?;
+    threads(text, before, now, seconds)?;
+    if waits.one_in > 1 {
+        writeln!(text, "\nonly one batch in {} is written down; the numbers above count all", waits.one_in)?;
+    }
+    writeln!(text, "\n{:<14} {:>14}  WHY", "CONNECTION", "FOR")?;
+    for (connection, wait) in waits.longest(LONGEST) {
+        let connection: String = connection.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        writeln!(
+            text,
+            "{connection:<14} {:>14}  {}",
+            over(wait, time((number(now, "/now") - wait.since) / 1e9)),
+            why(wait.why)
+        )?;
+    }
+    Ok(())
+}
+
+fn threads(text: &mut String, before: &Value, now: &Value, seconds: f64) -> std::fmt::Result {
+    writeln!(
+        text,
+        "\n{:<10} {:>6} {:>10} {:>10} {:>6} {:>18}",
+        "THREAD", "BUSY", "TURNS/S", "PER BATCH", "CPU", "SWITCHES/S OWN/LOST"
+    )?;
+    let count = now["workers"].as_array().map_or(0, Vec::len);
+    let threads = std::iter::once(("accept".to_owned(), "/accepting".to_owned()))
+        .chain((0..count).map(|index| (format!("worker {index}"), format!("/workers/{index}"))));
+    for (name, at) in threads {
+        let more = |key: &str| number(now, &format!("{at}/{key}")) - number(before, &format!("{at}/{key}"));
+        let (turns, batches) = (more("turns"), more("batches"));
+        writeln!(
+            text,
+            "{name:<10} {:>4.0} % {:>10} {:>10} {:>4.0} % {:>18}",
+            (more("busy_seconds") / seconds * 100.0).min(100.0),
+            digits(turns / seconds),
+            digits(turns / batches.max(1.0)),
+            more("processor_seconds") / seconds * 100.0,
+            format!(
+                "{} / {}",
+                digits(more("voluntary_switches") / seconds),
+                digits(more("involuntary_switches") / seconds)
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+/// The share of the workers' time, from 0 to 1.
+fn busy(before: &Value, now: &Value, seconds: f64) -> f64 {
+    let workers = now["workers"].as_array().map_or(&[][..], Vec::as_slice);
+    let sum = |status: &Value| {
+        (0..workers.len()).map(|index| number(status, &format!("/workers/{index}/busy_seconds"))).sum::<f64>()
+    };
+    let count = workers.len().max(1) as f64;
+    ((sum(now) - sum(before)) / seconds / count).clamp(0.0, 1.0)
+}
+
+fn over(wait: Wait, time: String) -> String {
+    if wait.is_longer { format!("over {time}") } else { time }
+}
+
+fn why(why: Why) -> &'static str {
+    match why {
+        Why::Worker => "a worker has it",
+        Why::RestOfHead => "half a head: the rest has not come",
+        Why::Room => "the client takes no more of the response",
+        Why::Turn => "its turn is due",
+    }
+}
+
+/// A number with about three digits.
+fn digits(number: f64) -> String {
+    match number.abs() {
+        100.0.. => format!("{number:.0}"),
+        10.0..100.0 => format!("{number:.1}"),
+        _ => format!("{number:.2}"),
+    }
+}
+
+fn scaled(bytes: f64) -> String {
+    match bytes {
+        1e9.. => format!("{} G", digits(bytes / 1e9)),
+        1e6..1e9 => format!("{} M", digits(bytes / 1e6)),
+        1e3..1e6 => format!("{} k", digits(bytes / 1e3)),
+        _ => format!("{bytes:.0} "),
+    }
+}
+
+/// Seconds, in the unit in which they read best.
+fn time(seconds: f64) -> String {
+    match seconds {
+        1.0.. => format!("{} s", digits(seconds)),
+        1e-3..1.0 => format!("{} ms", digits(seconds * 1e3)),
+        _ => format!("{} µs", digits(seconds * 1e6)),
+    }
+}

@@ -1,5 +1,7 @@
-//! What the labs are made of: the four servers beside millpond serve as they should.
+//! The labs and what they are made of: the four servers beside millpond serve as they should; every lab holds, and fails
+//! when what it is about is taken away.
 
+mod experiments;
 mod servers;
 
 use std::env;

@@ -1,8 +1,8 @@
 //! The laboratory: each lab starts servers, makes a load, counts what comes of it, and says whether that was to be
 //! expected.
 //!
-//! `cargo run --release --example lab -- list` names the labs, and `-- NAME` runs one. The exit code is 1 if a check doesn't
-//! hold.
+//! `cargo run --release --example lab -- list` names the labs, and `-- NAME` runs one; the pages that go with them are in
+//! the documentation, under `millpond::labs`. The exit code is 1 if a check doesn't hold.
 //!
 //! *Invariants:* what is checked is a count that has a cause, never a time. Times are shown where they are what a reader
 //! wants to see. Every check fails where its phenomenon isn't there, which `--self-check` shows: it runs the lab without

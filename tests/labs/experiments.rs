@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::example;
+use crate::{example, pages};
 
 /// In the order of the pages.
 pub const LABS: [&str; 11] = [
@@ -32,10 +32,11 @@ pub fn text(output: &Output) -> String {
 }
 
 #[test]
-fn every_lab_holds() {
+fn every_lab_holds_and_prints_the_table_that_its_page_shows() {
     for name in LABS {
         let output = lab(&[name, "--quick"]);
         assert!(output.status.success(), "{}", text(&output));
+        pages::assert_shows_the_table(name, &text(&output));
     }
 }
 

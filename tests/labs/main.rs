@@ -1,7 +1,8 @@
 //! The labs and what they are made of: the four servers beside millpond serve as they should; every lab holds, and fails
-//! when what it is about is taken away.
+//! when what it is about is taken away; and its page says what it prints.
 
 mod experiments;
+mod pages;
 mod servers;
 
 use std::env;

@@ -41,6 +41,7 @@
 //! | [`listeners`] | what the program listens on: sockets it was passed, or those that the command line names |
 //! | [`announce`] | where it can be found, as a line, as a drawing, in the browser |
 //! | [`notify`] | what the service manager is told; `main.rs` is left with starting it all and the exit code |
+//! | [`labs`] | no code but pages: experiments that show what goes wrong elsewhere, for who learns this |
 //!
 //! Arrows point down only: `http` uses nothing of the others, `site` and `engine` use `http` and don't know each other.
 //!
@@ -72,3 +73,5 @@ pub mod cli;
 pub mod listeners;
 pub mod announce;
 pub mod notify;
+#[cfg(doc)]
+pub mod labs;

@@ -42,6 +42,7 @@
 //! | [`announce`] | where it can be found, as a line, as a drawing, in the browser |
 //! | [`top`] | `millpond top`: another that is watched, in a terminal |
 //! | [`notify`] | what the service manager is told; `main.rs` is left with starting it all and the exit code |
+//! | [`labs`] | no code but pages: experiments that show what goes wrong elsewhere, for who learns this |
 //!
 //! Arrows point down only: `http` uses nothing of the others, `site` and `engine` use `http` and don't know each other.
 //!
@@ -74,3 +75,5 @@ pub mod listeners;
 pub mod announce;
 pub mod notify;
 pub mod top;
+#[cfg(doc)]
+pub mod labs;

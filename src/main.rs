@@ -120,6 +120,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     if let Some(remark) = opened.remark {
         log::warn!("{remark}");
     }
+    if arguments.listening.socket_mode.is_some() && arguments.listening.paths().next().is_none() {
+        log::warn!("--socket-mode is of no use: no --bind unix:PATH makes a socket");
+    }
     say_what_holds(sandbox.as_ref());
     say_what_is_shown(arguments, &announcement);
     announce_to_people(&announcement, arguments, &diagnostics);

@@ -46,7 +46,8 @@ impl Client {
         Client::over(TcpStream::from(socket))
     }
 
-    fn over(stream: TcpStream) -> io::Result<Client> {
+    /// One over a connection that is there already.
+    pub fn over(stream: TcpStream) -> io::Result<Client> {
         stream.set_nodelay(true)?;
         // However this ends it leaves no port behind in TIME_WAIT: ten thousand would run out of ports.
         sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
@@ -78,13 +79,21 @@ impl Client {
         self.answer()
     }
 
-    /// The next answer, whole.
+    /// The next answer, whole. When patience ends before it does, what has come of it is kept, and it can be asked for
+    /// again.
     pub fn answer(&mut self) -> io::Result<Answer> {
         let mut answer = self.head()?;
-        answer.content = match answer.length() {
-            Some(length) => self.take(length)?,
-            None => self.read_to_end()?,
+        let content = match answer.length() {
+            Some(length) => self.take(length),
+            None => self.read_to_end(),
         };
+        match content {
+            Ok(content) => answer.content = content,
+            Err(error) => {
+                self.unread.splice(..0, answer.head);
+                return Err(error);
+            }
+        }
         Ok(answer)
     }
 

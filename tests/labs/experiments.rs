@@ -1,0 +1,81 @@
+//! Every lab, in its quick form.
+
+use std::process::{Command, Output};
+
+use crate::{example, pages};
+
+/// In the order of the pages.
+pub const LABS: [&str; 11] = [
+    "starvation",
+    "slowloris",
+    "slow-reader",
+    "backlog",
+    "queues",
+    "drain",
+    "isolation",
+    "switches",
+    "log-lock",
+    "utilisation",
+    "omission",
+];
+
+/// What a lab prints, with these arguments.
+pub fn lab(arguments: &[&str]) -> Output {
+    let plots = tempfile::tempdir().expect("there is room for plots");
+    let mut command = Command::new(example("lab"));
+    command.args(arguments).arg("--plots").arg(plots.path());
+    command.output().expect("the lab runs")
+}
+
+pub fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn every_lab_holds_and_prints_the_table_that_its_page_shows() {
+    for name in LABS {
+        let output = lab(&[name, "--quick"]);
+        assert!(output.status.success(), "{}", text(&output));
+        pages::assert_shows_the_table(name, &text(&output));
+    }
+}
+
+#[test]
+fn every_lab_fails_when_its_phenomenon_is_removed() {
+    for name in LABS {
+        let output = lab(&[name, "--quick", "--self-check"]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(text(&output).contains("DOES NOT HOLD"), "{name} was broken off: {}", text(&output));
+    }
+}
+
+#[test]
+fn another_server_in_its_place_is_noticed() {
+    let output = lab(&["drain", "--quick", "--server", "millpond"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("verdict   NOT HELD"), "{}", text(&output));
+}
+
+#[test]
+fn the_list_has_them_all() {
+    let listed = text(&lab(&["list"]));
+    let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, LABS);
+}
+
+#[test]
+fn a_lab_that_is_not_there_is_a_mistake_of_the_command_line() {
+    let output = lab(&["starving"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("no such lab; there are starvation, slowloris"), "{}", text(&output));
+}
+
+#[test]
+fn every_lab_draws_a_plot() {
+    let plots = tempfile::tempdir().expect("there is room for plots");
+    let output = Command::new(example("lab")).args(["drain", "--quick", "--plots"]).arg(plots.path()).output();
+    assert!(output.expect("the lab runs").status.success());
+    let svg = std::fs::read_to_string(plots.path().join("drain.svg")).expect("there is a plot");
+    assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{svg}");
+    assert!(svg.contains(">blocking-pool<") && svg.contains(">millpond<"), "{svg}");
+}

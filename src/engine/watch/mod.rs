@@ -25,11 +25,11 @@ use crate::observe::lanes::{Lane, Pen};
 use crate::observe::peer::Peer;
 use crate::observe::proxies::Proxies;
 
-mod access;
-mod metrics;
-mod recent;
-mod status;
-mod trace;
+pub mod access;
+pub mod metrics;
+pub mod recent;
+pub mod status;
+pub mod trace;
 
 use self::recent::Recent;
 

@@ -210,13 +210,15 @@ function say() {
     ? `Too much happens to write all of it down: one batch in ${state.sampling} is drawn. The numbers count everything.`
     : 'Everything is drawn that happens.';
   const ago = state.paused && status ? (liveAt() - state.shownAt) / 1e9 : 0;
-  byId('told').textContent = gone ? 'The server does not answer any more; what is shown is the last that was heard.'
+  byId('told').textContent = gone ? 'The server does not answer: it is gone, or drains with its port closed. What is shown is the last that was heard.'
     : state.paused ? `Paused, ${ago.toFixed(2)} s ago. Step with the buttons or the arrow keys.` : '';
 }
 
 // ---- drawing ---------------------------------------------------------------------------------------------------------
 
-const liveAt = () => state.offset === null ? 0 : state.offset + performance.now() * 1e6 - DELAY_NS;
+// When nothing more is heard, time stands still: what is shown was so, and whether it is nobody knows.
+const liveAt = () => state.offset === null ? 0
+  : Math.min(state.offset + performance.now() * 1e6, state.polls.at(-1).now + 1e9) - DELAY_NS;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function fit(canvas, height) {

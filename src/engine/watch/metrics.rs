@@ -4,13 +4,13 @@
 //! far coarser buckets than the server counts in; `status.json` has those.
 
 use std::fmt::{Display, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Watch, recent};
 use crate::engine::CloseReason;
 use crate::observe::histogram::Counts;
 use crate::observe::lanes::Lane;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Upper bounds in microseconds: from what a request in memory takes to what a person gives up over.
 const BOUNDS: [u64; 14] =

@@ -8,7 +8,6 @@
 //! nothing is streamed, so no worker is held.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -24,6 +23,7 @@ use crate::http::target::RequestTarget;
 use crate::observe::lanes::{Lane, Pen};
 use crate::observe::peer::Peer;
 use crate::observe::proxies::Proxies;
+use crate::sync::{AtomicU64, Ordering};
 
 pub mod access;
 pub mod metrics;

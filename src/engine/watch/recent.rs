@@ -5,12 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::observe::histogram::Counts;
 use crate::observe::lanes::Lane;
+use crate::sync::Ordering;
 
 /// Marks, the oldest first; at least one.
 #[derive(Debug)]

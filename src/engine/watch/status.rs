@@ -4,7 +4,6 @@
 //! had them. Without numbers no events are told, only where to begin.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use crate::http::target::RequestTarget;
 use crate::observe::event::{Event, KINDS, PARKED_FOR};
 use crate::observe::histogram::Counts;
 use crate::observe::lanes::Lane;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The numbers of the query, if there is one for each lane.
 pub fn numbers(target: &RequestTarget<'_>, lanes: usize) -> Option<Vec<u64>> {

@@ -208,7 +208,7 @@ fn check_end(visit: &Visit, stream: &[u8], goes_on: bool) {
     let is_closed = matches!(outcome, Outcome::Close(_));
     assert!(is_closed || !visit.has(ENDS), "the end of the stream is found: {outcome:?}");
     if !goes_on {
-        let is_lingering = matches!(outcome, Outcome::Park(Interest::Read, Wait { kind: Kind::Busy, .. }));
+        let is_lingering = matches!(outcome, Outcome::Park(Interest::Read, Wait { kind: Kind::End, .. }));
         let is_answered = matches!(outcome, Outcome::Close(CloseReason::Answered | CloseReason::LingerSpent));
         assert!(is_answered || (is_lingering && visit.finished), "after the last answer: {outcome:?}");
         return;

@@ -99,6 +99,12 @@ rows!(withstands:
 
 /// `call:error=name:when=pattern`, each thread counting for itself; patterns are such that whoever tries again succeeds.
 fn withstands(fault: &str, seen: Seen) {
+    // On a busy machine the one thread that makes a call may sleep through all that happens.
+    assert!((0..3).any(|_| is_felt_and_withstood(fault, seen)), "the fault was never felt");
+}
+
+/// Whether there was a fault; without one nothing was tried.
+fn is_felt_and_withstood(fault: &str, seen: Seen) -> bool {
     const CLIENTS: usize = 4;
     const ROUNDS: usize = 6;
     const CONNECTIONS_MAX: usize = 32;
@@ -108,12 +114,15 @@ fn withstands(fault: &str, seen: Seen) {
     let base = Base::of(&server);
     let calls = fault.split(':').next().expect("a split has a first part");
     let inject = format!("--inject={fault}");
-    let Some(trace) = strace::attach(server.pid(), &["-e", &format!("trace={calls}"), &inject]) else { return };
+    let Some(trace) = strace::attach(server.pid(), &["-e", &format!("trace={calls}"), &inject]) else { return true };
     let refusals = if let Refusals(status) = seen { vec![status] } else { Vec::new() };
     let tally = crowd::ask(&server, CLIENTS, ROUNDS, &refusals);
     let injected = trace.detach().matches("(INJECTED)").count();
 
-    assert!(injected > 0 && tally.right > 0, "{injected} faults: {tally:?}");
+    if injected == 0 {
+        return false;
+    }
+    assert!(tally.right > 0, "{injected} faults: {tally:?}");
     let is_seen = match seen {
         Nothing | Pause => tally.refused == 0 && tally.cut == 0,
         Refusals(_) => tally.refused > 0 && tally.cut == 0,
@@ -129,4 +138,5 @@ fn withstands(fault: &str, seen: Seen) {
     let stderr = String::from_utf8_lossy(&server.stderr_to_end()).into_owned();
     assert!(!stderr.contains("panicked"), "{stderr}");
     assert_eq!(stderr.contains("accepting pauses"), matches!(seen, Pause), "{stderr}");
+    true
 }

@@ -5,14 +5,14 @@
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::load::{DOWNLOAD, skips};
+use crate::devtools::Page;
+use crate::load::{DOWNLOAD, wait_until};
 use crate::support::{Client, PATIENCE, Response, Server, Site, rows};
 
 const STATUS: &str = "/.millpond/status.json";
@@ -371,26 +371,15 @@ fn the_trace_has_a_track_for_each_thread_whose_slices_never_overlap() {
 
 #[test]
 fn the_page_draws_itself_and_tells_what_was_done() {
-    let chromium = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if skips(chromium.is_ok_and(|status| status.success()), "chromium") {
-        return;
-    }
+    let Some(page) = Page::open() else { return };
     let site = site();
     let server = start(&site, &[]);
     let mut client = Client::connect(&server);
     client.ask(request("GET", "/hello.txt", "a", ""));
-    let profile = tempfile::tempdir().expect("there is room for a profile");
-    let page = Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .args(["--virtual-time-budget=5000", "--dump-dom"])
-        .arg(format!("http://{}/.millpond/", server.host()))
-        .stderr(Stdio::null())
-        .output()
-        .expect("chromium runs");
-    let dom = String::from_utf8_lossy(&page.stdout);
-    assert!(dom.contains(">serving</span>"), "{dom}");
-    assert!(dom.contains("<td>worker 1</td>") && dom.contains("Everything is drawn that happens."), "{dom}");
-    assert!(json(&server, STATUS)["totals"]["observed"].as_u64() > Some(5), "it has asked several times");
+    page.show(&format!("http://{}/.millpond/", server.host()), 1280, "light");
+    for text in ["serving", "worker 1", "Everything is drawn that happens."] {
+        let shown = format!("document.body.innerText.includes({text:?})");
+        wait_until(PATIENCE, text, || page.ask(&shown) == serde_json::json!(true));
+    }
+    wait_until(PATIENCE, "it asks again and again", || json(&server, STATUS)["totals"]["observed"].as_u64() > Some(5));
 }

@@ -65,7 +65,8 @@ fn observe(setup: &Setup, kind: Kind, requests: usize) -> Result<Seen, String> {
         asked.push(asking(server.address, client::get("/gate"))?);
     }
     server.await_entered(under_way)?;
-    server.signal(Signal::INT)?;
+    // As Ctrl+C would. Not SIGINT itself: whoever starts this in the background of a shell has it ignored.
+    server.signal(Signal::TERM)?;
     if !wait_until(PATIENCE, || TcpStream::connect_timeout(&server.address, PATIENCE).is_err()) {
         return Err(format!("{} takes clients after Ctrl+C", kind.name()));
     }

@@ -52,7 +52,12 @@ pub fn nothing(siege: &Siege) -> Result<Tally, Stop> {
     }
     tally.check(bytes == 0, format!("{bytes} bytes over {spellings} spellings"));
     let links = lay_links(siege)?;
-    let leaks: Vec<(&str, usize)> = links.iter().map(|name| (*name, followed(siege, name))).collect();
+    let leaks = links.iter().map(|name| {
+        // In the place of an index that leads out there may be a listing, which is no leak.
+        let bytes = if name.ends_with('/') { leaked(siege, &siege.site.target(name))? } else { followed(siege, name) };
+        Ok((*name, bytes))
+    });
+    let leaks = leaks.collect::<io::Result<Vec<(&str, usize)>>>()?;
     let bytes: usize = leaks.iter().map(|(_, bytes)| bytes).sum();
     let which: Vec<&str> = leaks.iter().filter(|(_, bytes)| *bytes > 0).map(|(name, _)| *name).collect();
     let which = if which.is_empty() { String::new() } else { format!(" ({})", which.join(", ")) };

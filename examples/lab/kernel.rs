@@ -62,11 +62,12 @@ pub fn threads(pid: Pid) -> u64 {
     statuses.map(|status| field(&status, "Threads:")).sum()
 }
 
-/// Memory that no other process has a share in, and that was written to, in KiB; over all processes of a server.
+/// Memory that no other process has a share in, in KiB, over all processes of a server: what they wrote. Pages of files
+/// don't count: those of a program that was just built are not on the disk yet, and look as if they had been written to.
 pub fn own_memory_kib(pid: Pid) -> u64 {
     let rollups =
         proc::family(pid).into_iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok());
-    rollups.map(|rollup| field(&rollup, "Private_Dirty:")).sum()
+    rollups.map(|rollup| field(&rollup, "Anonymous:")).sum()
 }
 
 /// The number behind a name.

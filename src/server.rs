@@ -188,13 +188,15 @@ impl Server {
         }
         #[cfg(feature = "tls")]
         self.tls.as_ref().map_or(Ok(()), Tls::start_renewing)?;
-        let seen = watch.clone();
-        let service = Service { handler, limits, drain, fields, access_log, health, watch };
+        let service = Service { handler, limits, drain, fields, access_log, health, watch: None };
+        let Some(watch) = watch else {
+            let mill = Arc::new(Mill::new(service, send_queues, channels)?);
+            return accept::run(&mill, listeners, &mut tell);
+        };
+        let service = service.watched(Arc::clone(&watch));
         let mill = Arc::new(Mill::new(service, send_queues, channels)?);
-        if let Some(watch) = seen {
-            let mill = Arc::downgrade(&mill);
-            watch.see(move || mill.upgrade().map(|mill| mill.scene()));
-        }
+        let seen = Arc::downgrade(&mill);
+        watch.see(move || seen.upgrade().map(|mill| mill.scene()));
         accept::run(&mill, listeners, &mut tell)
     }
 }

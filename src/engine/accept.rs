@@ -84,9 +84,9 @@ fn serve<H: Handler>(mill: &Mill<H>, listeners: &[Listener], desk: &mut Desk, te
         let ends_in = ends.map(|ends| ends.saturating_duration_since(now));
         let timeout = [pause.left(now), sweep_in, ends_in].into_iter().flatten().min();
         let paused = pause.left(now).is_some();
-        desk.note_rest();
+        desk.note_rest::<H>();
         let woken = wait(mill, if paused { &[] } else { listeners }, timeout);
-        desk.note_waking(|| woken.listeners());
+        desk.note_waking::<H>(|| woken.listeners());
         match woken {
             Woken::Drain if ends.is_none() => {
                 tell(Stage::Leaving);
@@ -232,7 +232,7 @@ fn admit<H: Handler>(mill: &Mill<H>, desk: &mut Desk, socket: OwnedFd, peer: Pee
     let Some(newcomer) = mill.pond.admit(Connection::new(mill.channels.open(Socket::new(socket)), peer, now)) else {
         return;
     };
-    desk.note_about(newcomer.token(), What::Accepted);
+    desk.note_about::<H>(newcomer.token(), What::Accepted);
     mill.rest.call_if_needed(|| mill.pond.occupied());
     let wait = Wait { until: Some(now + mill.service.limits.idle_timeout), kind: Kind::Idle };
     // Parked first: what has come by now is an event at once, and must find somebody. By then a worker may have closed

@@ -189,7 +189,7 @@ impl<S: Stream> Connection<S> {
                 Ok(0) if first => return Step::Leave(Outcome::Close(CloseReason::PeerClosed)),
                 Ok(0) => return Step::Leave(Outcome::Close(CloseReason::PeerClosedInHead)),
                 Ok(count) => {
-                    desk.note_received(count);
+                    desk.note_received::<H>(count);
                     if is_new {
                         desk.look_at_the_clock();
                     }

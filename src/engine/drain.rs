@@ -60,7 +60,7 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
     let cut = mill.pond.occupied();
     for mut connection in mill.pond.take_parked() {
         log::debug!("{}: closed: {}", connection.peer(), CloseReason::Cut);
-        desk.note_about(connection.token(), What::Closed(CloseReason::Cut.number()));
+        desk.note_about::<H>(connection.token(), What::Closed(CloseReason::Cut.number()));
         connection.abandon(&mill.service);
     }
     Drained { took: begun.elapsed(), finished: request.responses_finished(), cut }

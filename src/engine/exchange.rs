@@ -156,7 +156,7 @@ impl Exchange {
         match Transfer::new(head, content, desk.patience) {
             Ok(transfer) => {
                 let mut record = record;
-                let remembered = desk.note_answered(status, &mut record);
+                let remembered = desk.note_answered::<H>(status, &mut record);
                 Some(Exchange { transfer, head_length, status, remembered, record, then, untaken: None })
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,

@@ -94,6 +94,9 @@ pub type Response = response::Response<Arc<File>>;
 /// It is called by all workers at the same time, and while it runs one of them does nothing else. A panic in it costs
 /// the client a 500 and the connection, and nobody else anything.
 pub trait Handler: Send + Sync + 'static {
+    /// Whether what is done for it is written down: only of one that is [`Watched`](notes::Watched).
+    const NOTES: notes::Notes = notes::Notes::None;
+
     /// Answers a request, and may wait for a disk over it.
     fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer;
 

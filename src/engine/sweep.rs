@@ -55,7 +55,7 @@ fn conclude<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: 
 
 /// Parks or closes; if something has come meanwhile, or there is more to do, that is for a worker.
 fn settle<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, connection: Client<'m>, outcome: Outcome) {
-    desk.note_about(connection.token(), noted(outcome));
+    desk.note_about::<H>(connection.token(), noted(outcome));
     match mill.settle(connection, outcome) {
         Some(woken) => await_turn(mill, woken),
         // It may have been queued: one whose turn was due already, and that was taken by the deadline it had before.

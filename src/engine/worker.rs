@@ -86,7 +86,7 @@ fn work<H: Handler>(mill: &Mill<H>, number: usize) {
     let mut batch = Batch::new();
     let mut courtesy = Courtesy::begin(Instant::now());
     while mill.next_batch(&mut batch) == Run::GoOn {
-        desk.note_waking(|| batch.events().count());
+        desk.note_waking::<H>(|| batch.events().count());
         let taken = receive(mill, &batch, &mut desk, &mut places);
         serve_batch(mill, &mut desk, &mut places[..taken]);
         serve_turns(mill, &mut desk);
@@ -94,7 +94,7 @@ fn work<H: Handler>(mill: &Mill<H>, number: usize) {
         if mill.pond.occupied() > 1 {
             courtesy.show(desk.now);
         }
-        desk.note_rest();
+        desk.note_rest::<H>();
     }
 }
 
@@ -129,7 +129,7 @@ fn receive<'m, H: Handler>(mill: &'m Mill<H>, batch: &Batch, desk: &mut Desk, pl
     for event in batch.events() {
         // None for a stale event: the connection has gone, or somebody else has it and now knows of the event.
         let Some(mut client) = mill.pond.take(event.token) else { continue };
-        desk.note_taking(event.token);
+        desk.note_taking::<H>(event.token);
         let place = &mut places[taken];
         client.receive(&mut place.seat, if event.ended { Arrival::End } else { Arrival::Bytes });
         place.client = Some(client);
@@ -151,7 +151,7 @@ fn serve_batch<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, places: &mut 
     for Place { client, seat } in left {
         let Some(mut client) = client.take() else { continue };
         client.leave(seat);
-        desk.note_about(client.token(), noted(Outcome::MayWait));
+        desk.note_about::<H>(client.token(), noted(Outcome::MayWait));
         mill.await_turn(client);
     }
     mill.nudge_if_wanted();
@@ -161,7 +161,7 @@ fn serve_batch<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, places: &mut 
 /// Goes on with the turn of who is in a place, and leaves there who may have to wait.
 fn serve<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, place: &mut Place<'m>) {
     let Some(mut client) = place.client.take() else { return };
-    desk.turn_to(client.token());
+    desk.turn_to::<H>(client.token());
     desk.swap_seat(&mut place.seat);
     match go_on(&mut client, desk, mill) {
         Outcome::MayWait => place.client = Some(client),
@@ -182,7 +182,7 @@ fn serve_turns<H: Handler>(mill: &Mill<H>, desk: &mut Desk) {
         let Some(token) = mill.turns.pop() else { return };
         mill.nudge_if_wanted();
         let Some(mut client) = mill.pond.take(token) else { continue };
-        desk.note_taking(token);
+        desk.note_taking::<H>(token);
         let outcome = turn(&mut client, desk, mill, Arrival::Nothing);
         settle(mill, client, outcome, desk);
         if begun.elapsed() > config::TURNS_TIME_MAX {
@@ -195,18 +195,18 @@ fn serve_turns<H: Handler>(mill: &Mill<H>, desk: &mut Desk) {
 fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome: Outcome, desk: &mut Desk) {
     // Bounded, so that who sends a little all the time doesn't keep a worker.
     for _ in 0..config::ROUNDS_MAX {
-        desk.note_outcome(outcome);
+        desk.note_outcome::<H>(outcome);
         match mill.settle(client, outcome) {
             None => return,
             Some(woken) => client = woken,
         }
-        desk.note_taking(client.token());
+        desk.note_taking::<H>(client.token());
         outcome = turn(&mut client, desk, mill, Arrival::Missed);
         if outcome == Outcome::MayWait {
             client.leave(&mut desk.seat);
         }
     }
-    desk.note_outcome(outcome);
+    desk.note_outcome::<H>(outcome);
     if let Some(mut woken) = mill.settle(client, outcome) {
         woken.miss();
         mill.await_turn(woken);

@@ -65,6 +65,8 @@ pub struct FieldStorage<'b> {
 ///
 /// # Errors
 /// The first [`BadRequest`] in this order: request line, field lines, target, Host, body, Expect.
+// Asked for where two engines are in the program, watched and not: 17 instructions of 4,853.
+#[inline]
 pub fn parse<'s, 'b: 's>(head: &'b [u8], storage: &'s mut FieldStorage<'b>) -> Result<RequestHead<'s>, BadRequest> {
     let parts = split(head, storage)?;
     let method = Method::from_token(parts.method);

@@ -163,6 +163,8 @@ impl<F> Response<F> {
     }
 
     /// Appends the head, from the status line to the empty line, to `out`. A response to HEAD has the same head.
+    // As for `request::parse`: 9 instructions of 4,853.
+    #[inline]
     pub fn encode_head(&self, stamp: Stamp<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
         decimal::write(out, u64::from(self.status.code()));

@@ -21,7 +21,7 @@ impl<S: Stream> Connection<S> {
         let before = exchange.transfer.sent();
         let progress = exchange.transfer.push(&mut self.stream, &mut desk.seat.bytes_left);
         if exchange.transfer.sent() > before {
-            desk.note_sent(exchange.transfer.sent() - before);
+            desk.note_sent::<H>(exchange.transfer.sent() - before);
             self.quiet_since = desk.now;
             exchange.untaken = None;
         }
@@ -51,7 +51,7 @@ impl<S: Stream> Connection<S> {
             Patience::ForDisk => Instant::now(),
         };
         service.drain.response_finished();
-        desk.note_finished(&exchange);
+        desk.note_finished::<H>(&exchange);
         service.log(&mut exchange);
         desk.give_back_output(exchange.transfer.into_buffer());
         match exchange.then {

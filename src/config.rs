@@ -301,5 +301,9 @@ pub const TOP_PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an answer that it reads at most: two hundred workers, with all that one answer tells of each.
 pub const TOP_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Between two moments at which it is counted how many connections are in hand: thousands of them in [`RECENT`], and out of
+/// step with the kernel's ticks, at which threads are put aside.
+pub const GLANCE_INTERVAL: Duration = Duration::from_micros(617);
+
 /// How often a thread asks the system what it has used: a system call, which nobody should notice.
 pub const USAGE_INTERVAL: Duration = Duration::from_millis(250);

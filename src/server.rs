@@ -25,7 +25,7 @@ use crate::engine::health::Health;
 use crate::engine::mill::Mill;
 use crate::engine::send_queue::SendQueues;
 use crate::engine::watch::Watch;
-use crate::engine::{self, Service, accept, listen};
+use crate::engine::{self, Service, accept, listen, receipt};
 use crate::http::field_line::FieldLine;
 use crate::http::request::RequestHead;
 use crate::observe::access_log::AccessLog;
@@ -136,6 +136,7 @@ impl Server {
     pub fn with_watch(mut self, from: Proxies) -> Server {
         let backlogs =
             self.listeners.iter().filter_map(|listener| Some((listener.address().to_string(), listener.backlog()?)));
+        self.listeners.iter().for_each(receipt::stamp);
         self.watch = Some(Arc::new(Watch::new(self.limits.workers, from, backlogs.collect())));
         self
     }

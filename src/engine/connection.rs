@@ -269,7 +269,7 @@ impl<S: Stream> Connection<S> {
                 Answer::Work(work) => {
                     let record = service.record(self.peer, desk, request_head, Some(request.fields));
                     self.consume(head_length, desk);
-                    return Step::Go(State::Working(Errand::begin(asked, record, work)));
+                    return Step::Go(State::Working(Errand::begin(asked, record, work, desk.now)));
                 }
             },
         };
@@ -321,6 +321,7 @@ impl<S: Stream> Connection<S> {
         // A slice is worth a turn: what is asked behind it has another.
         desk.seat.requests_left = 0;
         let Some(response) = errand.go_on() else { return Step::Leave(Outcome::Yield) };
+        desk.worked_on_since = Some(errand.since);
         let (asked, record) = errand.finish();
         let exchange = self.respond(response, asked, record, 0, desk, service);
         Step::Go(State::Responding(exchange.expect("with patience there is nothing to wait for")))

@@ -32,6 +32,8 @@ pub struct Desk {
     pub pen: Option<Box<Pen>>,
     /// Who the response is for that is being made.
     pub whose: Whose,
+    /// Since when it has been worked on, if not since this turn.
+    pub worked_on_since: Option<Instant>,
 }
 
 /// Whether a turn may wait for a disk.
@@ -113,6 +115,7 @@ impl Desk {
             date_second: None,
             pen: None,
             whose: Whose::Client,
+            worked_on_since: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! the client can hold it up; and its line in the access log is written once, when it ends, however it ends.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Input};
 use super::notes::Remembered;
@@ -37,13 +37,15 @@ pub struct Asked {
 pub struct Errand {
     asked: Asked,
     record: Option<Box<Record>>,
+    /// When its turn came for the first time.
+    pub since: Instant,
     /// None while a slice of it is being done, and so after one that panicked.
     work: Option<Box<dyn Work>>,
 }
 
 impl Errand {
-    pub fn begin(asked: Asked, record: Option<Box<Record>>, work: Box<dyn Work>) -> Errand {
-        Errand { asked, record, work: Some(work) }
+    pub fn begin(asked: Asked, record: Option<Box<Record>>, work: Box<dyn Work>, now: Instant) -> Errand {
+        Errand { asked, record, since: now, work: Some(work) }
     }
 
     /// Does a slice; gives the response when that was the last.

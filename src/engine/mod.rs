@@ -3,7 +3,8 @@
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
 //! out by a [`socket`], [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are built),
 //! [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells; [`own`] are the
-//! pages of the server itself, [`notes`] what is written down for who watches, and [`watch`] shows it; [`exchange`] is a
+//! pages of the server itself, [`notes`] what is written down for who watches, [`receipt`] when something came, and [`watch`]
+//! shows it; [`exchange`] is a
 //! request and its response under way, [`linger`] what follows the last one, and [`connection`] the state machine that a
 //! turn moves on. [`turns`]
 //! are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a
@@ -70,6 +71,7 @@ pub mod drain_request;
 pub mod health;
 pub mod own;
 pub mod watch;
+pub mod receipt;
 pub mod notes;
 pub mod exchange;
 pub mod linger;

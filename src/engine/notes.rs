@@ -5,7 +5,7 @@
 //! a pen took 81 of 4,863 instructions of a warm request.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike as _};
@@ -68,7 +68,7 @@ pub enum Notes {
 }
 
 /// What is to be known of a request when its response has been sent. One word, as it is moved about with the response:
-/// when it had come, or who asked.
+/// when it was taken, or who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered(u64);
 
@@ -103,17 +103,31 @@ impl Desk {
         }
     }
 
-    /// What comes next is about that connection.
+    /// What comes next is about that connection, which was ready with others.
     #[inline]
-    pub fn turn_to<H: Handler>(&mut self, connection: Token) {
+    pub fn go_on_with<H: Handler>(&mut self, connection: Token) {
         if let Some(pen) = self.pen::<H>() {
-            pen.turn_to(number(connection));
+            pen.go_on_with(number(connection));
         }
     }
 
     #[inline]
     pub fn note_taking<H: Handler>(&mut self, connection: Token) {
         self.note_about::<H>(connection, What::Took);
+    }
+
+    /// Whether it is to be said [when that came](Desk::note_coming) for which the turn is had.
+    #[inline]
+    pub fn asks_when_it_came<H: Handler>(&mut self) -> bool {
+        self.pen::<H>().is_some_and(|pen| pen.asks_when_it_came())
+    }
+
+    /// What a turn is had for came at that time, by the clock on the wall, as the kernel has no other here.
+    pub fn note_coming<H: Handler>(&mut self, came: SystemTime) {
+        if let Some(pen) = self.pen::<H>() {
+            // A clock that was set back meanwhile has it come in the future.
+            pen.waited(SystemTime::now().duration_since(came).unwrap_or_default());
+        }
     }
 
     #[inline]
@@ -163,11 +177,12 @@ impl Desk {
     #[inline(never)]
     fn answered(&mut self, status: Status, record: &mut Option<Box<Record>>) -> Remembered {
         let Some(pen) = &mut self.pen else { return Remembered::UNNOTED };
+        let worked_on_since = self.worked_on_since.take();
         let status = u32::from(status.code());
         match std::mem::take(&mut self.whose) {
             Whose::Client => {
                 pen.note(What::Answered(status));
-                Remembered(pen.nanoseconds(self.now))
+                Remembered(worked_on_since.map_or_else(|| pen.taken(self.now), |since| pen.nanoseconds(since)))
             }
             Whose::Observer => {
                 *record = None;
@@ -196,7 +211,7 @@ fn note(pen: &mut Pen, what: What) {
 fn finish(pen: &mut Pen, exchange: &Exchange) {
     match exchange.remembered {
         Remembered::BY_OBSERVER => pen.finish_observed(),
-        Remembered(received) => pen.finish(exchange.status.code(), received),
+        Remembered(taken) => pen.finish(exchange.status.code(), taken),
     }
 }
 

@@ -32,7 +32,7 @@ use super::desk::{Arrival, Desk, Patience, Seat};
 use super::mill::{Client, Mill};
 use super::notes::noted;
 use super::poller::{Batch, Run};
-use super::{CloseReason, Handler};
+use super::{CloseReason, Handler, receipt};
 use crate::config;
 
 /// The pool, running.
@@ -130,6 +130,11 @@ fn receive<'m, H: Handler>(mill: &'m Mill<H>, batch: &Batch, desk: &mut Desk, pl
         // None for a stale event: the connection has gone, or somebody else has it and now knows of the event.
         let Some(mut client) = mill.pond.take(event.token) else { continue };
         desk.note_taking::<H>(event.token);
+        if desk.asks_when_it_came::<H>()
+            && let Some(came) = receipt::time(client.stream())
+        {
+            desk.note_coming::<H>(came);
+        }
         let place = &mut places[taken];
         client.receive(&mut place.seat, if event.ended { Arrival::End } else { Arrival::Bytes });
         place.client = Some(client);
@@ -161,7 +166,7 @@ fn serve_batch<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, places: &mut 
 /// Goes on with the turn of who is in a place, and leaves there who may have to wait.
 fn serve<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, place: &mut Place<'m>) {
     let Some(mut client) = place.client.take() else { return };
-    desk.turn_to::<H>(client.token());
+    desk.go_on_with::<H>(client.token());
     desk.swap_seat(&mut place.seat);
     match go_on(&mut client, desk, mill) {
         Outcome::MayWait => place.client = Some(client),

@@ -46,8 +46,12 @@ pub struct Counters {
     pub busy: AtomicU64,
     /// When the last rest ended, or, with the lowest bit set, began: nanoseconds since the lanes were made.
     pub since: AtomicU64,
-    /// From the receipt of a request to the last byte of its response; not of an observer's.
+    /// From the taking of a request to the last byte of its response; not of an observer's.
     pub service: Histogram,
+    /// From the kernel's receipt of what a turn was had for until it was had; of one turn in so many.
+    pub wait: Histogram,
+    /// Connections in hand, summed over moments [`GLANCE_INTERVAL`](config::GLANCE_INTERVAL) apart.
+    pub glimpsed: AtomicU64,
     /// Nanoseconds of processor time of the thread, its voluntary context switches, and the others.
     pub processor: AtomicU64,
     pub voluntary: AtomicU64,
@@ -76,11 +80,18 @@ pub struct Pen {
     /// Events of all batches, written down or not.
     events: u64,
     woke_at: Instant,
+    /// Since when the connection is in hand, or its last response is finished; none where no clock was looked at then.
+    since: Option<Instant>,
     /// The stretch of time after which it is decided anew how many batches are written down: its end, and the events
     /// before it.
     window_ends: Instant,
     events_before: u64,
     usage_due: Instant,
+    turns: u64,
+    /// Connections that are taken and not parked again.
+    in_hand: u64,
+    /// The moment up to which it is counted who is in hand.
+    glanced_at: Instant,
 }
 
 /// How often it is decided how many batches are written down.
@@ -105,9 +116,13 @@ impl Pen {
             batches: 0,
             events: 0,
             woke_at: epoch,
+            since: None,
             window_ends: epoch + WINDOW,
             events_before: 0,
             usage_due: epoch,
+            turns: 0,
+            in_hand: 0,
+            glanced_at: epoch,
         }
     }
 
@@ -120,6 +135,7 @@ impl Pen {
         if now >= self.window_ends {
             self.adapt(now);
         }
+        self.glance(now);
         self.batches += 1;
         self.writes = self.batches.is_multiple_of(self.every);
         self.woke_at = now;
@@ -130,8 +146,20 @@ impl Pen {
         self.note_at(What::Woke(saturated(ready)), now);
     }
 
+    /// The next events are about one of those who were ready at the last waking.
+    pub fn go_on_with(&mut self, connection: u64) {
+        self.connection = connection;
+        self.since = Some(self.woke_at);
+    }
+
+    /// When the request was taken that is being answered, and that had been received at `received`.
+    pub fn taken(&self, received: Instant) -> u64 {
+        self.nanoseconds(self.since.unwrap_or(received))
+    }
+
     /// Nothing is left to do. `usage` is asked now and then for what the thread has used.
     pub fn rest(&mut self, now: Instant, usage: impl FnOnce() -> Option<Usage>) {
+        self.glance(now);
         self.connection = 0;
         let counts = &self.lane.counts;
         add(&counts.busy, whole(now.saturating_duration_since(self.woke_at)));
@@ -154,6 +182,16 @@ impl Pen {
         self.connection = connection;
     }
 
+    /// Whether it is to be asked when that came for which the last turn is had.
+    pub fn asks_when_it_came(&self) -> bool {
+        self.turns.is_multiple_of(self.every)
+    }
+
+    /// It came so long before.
+    pub fn waited(&self, wait: Duration) {
+        self.lane.counts.wait.record(wait);
+    }
+
     /// Counts what has just been done, and writes it down if this batch is.
     pub fn note(&mut self, what: What) {
         self.count(what);
@@ -170,13 +208,15 @@ impl Pen {
         }
     }
 
-    /// A response is with the kernel, whole: to a client whose request had come at `received`.
-    pub fn finish(&mut self, status: u16, received: u64) {
+    /// A response is with the kernel, whole: to a request that was [taken](Pen::taken) then.
+    pub fn finish(&mut self, status: u16, taken: u64) {
         let now = Instant::now();
+        self.glance(now);
+        self.since = Some(now);
         let counts = &self.lane.counts;
         let class = usize::from(status / 100).min(counts.responses.len() - 1);
         add(&counts.responses[class], 1);
-        counts.service.record(Duration::from_nanos(self.nanoseconds(now).saturating_sub(received)));
+        counts.service.record(Duration::from_nanos(self.nanoseconds(now).saturating_sub(taken)));
         self.note_at(What::Finished, now);
     }
 
@@ -186,19 +226,39 @@ impl Pen {
         self.note_at(What::Finished, Instant::now());
     }
 
-    fn count(&self, what: What) {
+    /// Counts who is in hand at each moment of a grid that has passed: the same number as when it was last changed, or
+    /// nearly, as it changes where a response is finished. So it is seen without asking the clock more often, and whether
+    /// or not anybody else gets to run meanwhile.
+    fn glance(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.glanced_at);
+        let moments = whole(passed) / whole(config::GLANCE_INTERVAL);
+        if moments > 0 {
+            self.glanced_at += Duration::from_nanos(moments * whole(config::GLANCE_INTERVAL));
+            add(&self.lane.counts.glimpsed, moments * self.in_hand);
+        }
+    }
+
+    fn count(&mut self, what: What) {
         let counts = &self.lane.counts;
         match what {
             What::Accepted => add(&counts.accepted, 1),
-            What::Took => add(&counts.turns, 1),
+            What::Took => {
+                add(&counts.turns, 1);
+                self.turns += 1;
+                self.since = None;
+                self.in_hand += 1;
+            }
             What::Received(bytes) => add(&counts.received, u64::from(bytes)),
             What::Sent(bytes) => add(&counts.sent, u64::from(bytes)),
             What::Closed(reason) => {
                 let reason = usize::try_from(reason).map_or(REASONS_MAX, |reason| reason).min(REASONS_MAX - 1);
                 add(&counts.closed[reason], 1);
+                self.in_hand = self.in_hand.saturating_sub(1);
             }
+            // The accept loop parks those whose time is up without having taken them as a worker does.
+            What::Parked(_) => self.in_hand = self.in_hand.saturating_sub(1),
             What::Rests | What::Woke(_) | What::Answered(_) | What::Observed(_) => {}
-            What::Finished | What::Parked(_) | What::Samples(_) => {}
+            What::Finished | What::Samples(_) => {}
         }
     }
 

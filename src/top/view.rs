@@ -47,9 +47,10 @@ fn write_all(text: &mut String, address: &str, before: &Value, now: &Value, wait
         recent("p99_9"),
         recent("max")
     )?;
-    let looks = (number(now, "/totals/glances") - number(before, "/totals/glances")).max(1.0);
-    let seen = (number(now, "/totals/glimpsed") - number(before, "/totals/glimpsed")) / looks;
-    writeln!(text, "in service: {} by Little's law, {} seen", digits(rate("/service/sum")), digits(seen))?;
+    let waited = |key: &str| time(number(now, &format!("/recent/wait_seconds/{key}")));
+    writeln!(text, "waited for a worker before: p50 {}, p99 {}", waited("p50"), waited("p99"))?;
+    let (by_law, seen) = (number(now, "/recent/in_service"), number(now, "/recent/seen"));
+    writeln!(text, "in service: {} by Little's law, {} seen", digits(by_law), digits(seen))?;
     let queues = now["accept_queues"].as_array().map_or(&[][..], Vec::as_slice);
     let queued = |key: &str| queues.iter().map(|queue| queue[key].as_u64().unwrap_or(0)).sum::<u64>();
     writeln!(

@@ -53,6 +53,7 @@ mod activation;
 mod announcing;
 mod leaving;
 mod watch;
+mod waits;
 mod top;
 mod process;
 mod tools;

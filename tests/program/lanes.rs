@@ -121,6 +121,68 @@ fn percentiles_are_those_of_what_was_counted() {
 }
 
 #[test]
+fn who_is_in_hand_is_counted_at_every_moment_of_the_grid() {
+    let epoch = Instant::now();
+    let lane = Arc::new(Lane::new(config::LANE_EVENTS));
+    let mut pen = Pen::new(Arc::clone(&lane), epoch);
+    let at = |moments: u32| epoch + moments * config::GLANCE_INTERVAL;
+    let glimpsed = || lane.counts.glimpsed.load(Ordering::Relaxed);
+    pen.wake(3, at(10));
+    assert_eq!(glimpsed(), 0, "nobody was in hand while it rested");
+    (0..3).for_each(|_| pen.note(What::Took));
+    pen.note(What::Parked(For::Request));
+    pen.rest(at(14), || None);
+    assert_eq!(glimpsed(), 4 * 2);
+    // One more is given back than was taken, as the accept loop does.
+    (0..3).for_each(|_| pen.note(What::Closed(0)));
+    pen.wake(1, at(100));
+    assert_eq!(glimpsed(), 8);
+    pen.note(What::Took);
+    pen.wake(1, at(100) + config::GLANCE_INTERVAL / 2);
+    assert_eq!(glimpsed(), 8, "no moment has passed");
+    pen.wake(1, at(101));
+    assert_eq!(glimpsed(), 9);
+}
+
+#[test]
+fn a_request_is_taken_when_its_connection_is_or_when_the_response_before_it_is_finished() {
+    let epoch = Instant::now();
+    let lane = Arc::new(Lane::new(config::LANE_EVENTS));
+    let mut pen = Pen::new(Arc::clone(&lane), epoch);
+    let at = |milliseconds: u64| epoch + Duration::from_millis(milliseconds);
+    let millisecond = |nanoseconds: u64| nanoseconds / 1_000_000;
+    pen.wake(2, at(10));
+    pen.note(What::Took);
+    pen.go_on_with(1);
+    assert_eq!(millisecond(pen.taken(at(12))), 10, "with the others of its batch");
+    let before = pen.nanoseconds(Instant::now());
+    pen.finish(200, 0);
+    assert!(pen.taken(at(12)) >= before, "behind the response before");
+    pen.note(What::Took);
+    assert_eq!(millisecond(pen.taken(at(15))), 15, "one whose turn was due is taken when it is received");
+}
+
+#[test]
+fn it_is_asked_when_something_came_for_one_turn_in_as_many_as_batches_are_written() {
+    let epoch = Instant::now();
+    let mut pen = Pen::new(Arc::new(Lane::new(config::LANE_EVENTS)), epoch);
+    let mut asked_of = |turns: u64, from: Instant| {
+        let (mut asked, mut now) = (0, from);
+        for _ in 0..turns {
+            pen.wake(1, now);
+            pen.note(What::Took);
+            asked += u64::from(pen.asks_when_it_came());
+            pen.rest(now, || None);
+            now += Duration::from_micros(10);
+        }
+        asked
+    };
+    assert_eq!(asked_of(100, epoch), 100);
+    let asked = asked_of(100_000, epoch + Duration::from_secs(1));
+    assert!((100_000 / 64..30_000).contains(&asked), "{asked}");
+}
+
+#[test]
 fn beyond_the_budget_one_batch_in_so_many_is_written_and_all_are_counted() {
     let epoch = Instant::now();
     let lane = Arc::new(Lane::new(config::LANE_EVENTS));

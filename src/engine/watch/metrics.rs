@@ -81,16 +81,15 @@ fn of_responses(watch: &Watch, text: &mut Text) {
     text.family("millpond_sent_bytes_total", "counter", "Bytes that the kernel took to send.");
     text.sample("millpond_sent_bytes_total", &[], sum(watch, |lane| &lane.counts.sent));
 
-    let mut service = Counts::none();
-    watch.workers.iter().for_each(|lane| service.add(&lane.counts.service.counts()));
-    let name = "millpond_request_duration_seconds";
-    text.family(name, "histogram", "From the receipt of a request until the kernel has the last byte of its response.");
-    for bound in BOUNDS.map(Duration::from_micros) {
-        text.sample(&format!("{name}_bucket"), &[("le", &bound.as_secs_f64())], service.at_most(bound));
+    let (mut service, mut wait) = (Counts::none(), Counts::none());
+    for lane in &watch.workers {
+        service.add(&lane.counts.service.counts());
+        wait.add(&lane.counts.wait.counts());
     }
-    text.sample(&format!("{name}_bucket"), &[("le", &"+Inf")], service.total());
-    text.sample(&format!("{name}_sum"), &[], service.sum().as_secs_f64());
-    text.sample(&format!("{name}_count"), &[], service.total());
+    let help = "From the receipt of a request until the kernel has the last byte of its response.";
+    text.histogram("millpond_request_duration_seconds", help, &service);
+    let help = "From the kernel's receipt of what a turn was had for until it was had; of one turn in so many.";
+    text.histogram("millpond_turn_wait_seconds", help, &wait);
 }
 
 /// One metric of all workers: its name, its help, and its value for each.
@@ -147,6 +146,16 @@ impl Text {
             self.line(format_args!("{}{label}=\"{value}\"", if index == 0 { '{' } else { ',' }));
         }
         self.line(format_args!("{} {value}\n", if labels.is_empty() { "" } else { "}" }));
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, counts: &Counts) {
+        self.family(name, "histogram", help);
+        for bound in BOUNDS.map(Duration::from_micros) {
+            self.sample(&format!("{name}_bucket"), &[("le", &bound.as_secs_f64())], counts.at_most(bound));
+        }
+        self.sample(&format!("{name}_bucket"), &[("le", &"+Inf")], counts.total());
+        self.sample(&format!("{name}_sum"), &[], counts.sum().as_secs_f64());
+        self.sample(&format!("{name}_count"), &[], counts.total());
     }
 
     fn line(&mut self, text: std::fmt::Arguments<'_>) {

@@ -31,7 +31,7 @@ pub mod recent;
 pub mod status;
 pub mod trace;
 
-use self::recent::Recent;
+use self::recent::{Glances, Recent};
 
 /// What the machinery looks like at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct Watch {
     queues: Mutex<SendQueues>,
     sight: OnceLock<Sight>,
     recent: Mutex<Recent>,
-    /// How often somebody else than a worker has looked, and how many were in service then, summed.
+    /// How often the accept loop has looked, and how many requests were in nobody's hands then, summed.
     glances: AtomicU64,
     glimpsed: AtomicU64,
 }
@@ -94,11 +94,18 @@ impl Watch {
         let _ = self.sight.set(Box::new(sight));
     }
 
-    /// Counts who is in service, as a third party sees it: a worker that looks has just served the others of its batch.
+    /// Counts requests that are in service and in nobody's hands. Those in a worker's hands it counts itself: where all
+    /// processors are busy, nobody else runs before it has put them down.
     pub fn glance(&self, scene: &Scene) {
-        let Census { active, rooms, turns, .. } = scene.census;
-        self.glimpsed.fetch_add(u64::try_from(active + rooms + turns).unwrap_or(0), Ordering::Relaxed);
+        let Census { rooms, turns, .. } = scene.census;
+        self.glimpsed.fetch_add(u64::try_from(rooms + turns).unwrap_or(0), Ordering::Relaxed);
         self.glances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn glances(&self) -> Glances {
+        // In this order the count is never ahead of the sum by more than the one look under way.
+        let glimpsed = self.glimpsed.load(Ordering::Relaxed);
+        Glances { count: self.glances.load(Ordering::Relaxed), glimpsed }
     }
 
     /// The pen of a worker. One for each: a lane has one writer.

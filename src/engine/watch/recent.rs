@@ -26,6 +26,18 @@ struct Mark {
     sent: u64,
     busy: Vec<u64>,
     service: Counts,
+    wait: Counts,
+    /// Moments since the start, and connections that were in hand at each, summed.
+    moments: u64,
+    in_hand: u64,
+    glances: Glances,
+}
+
+/// How often the accept loop has looked, and how many requests were in nobody's hands then, summed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Glances {
+    pub count: u64,
+    pub glimpsed: u64,
 }
 
 /// Between two moments.
@@ -37,16 +49,19 @@ pub struct Lately {
     /// For each worker, from 0 to 1.
     pub busy: Vec<f64>,
     pub service: Counts,
+    pub wait: Counts,
+    /// How many requests were in service, on the average of all moments at which it was looked.
+    pub seen: f64,
 }
 
 impl Recent {
     pub fn new(epoch: Instant, workers: &[Arc<Lane>]) -> Recent {
-        Recent { marks: VecDeque::from([Mark::now(epoch, epoch, workers)]) }
+        Recent { marks: VecDeque::from([Mark::now(epoch, epoch, workers, Glances::default())]) }
     }
 
     /// How it has been lately.
-    pub fn look(&mut self, now: Instant, epoch: Instant, workers: &[Arc<Lane>]) -> Lately {
-        let mark = Mark::now(now, epoch, workers);
+    pub fn look(&mut self, now: Instant, epoch: Instant, workers: &[Arc<Lane>], glances: Glances) -> Lately {
+        let mark = Mark::now(now, epoch, workers, glances);
         // The oldest that is needed is the last one that is older than the window.
         while self.marks.get(1).is_some_and(|second| now.duration_since(second.at) >= config::RECENT) {
             self.marks.pop_front();
@@ -63,15 +78,21 @@ impl Recent {
 }
 
 impl Mark {
-    fn now(at: Instant, epoch: Instant, workers: &[Arc<Lane>]) -> Mark {
-        let elapsed = u64::try_from(at.duration_since(epoch).as_nanos()).unwrap_or(u64::MAX);
-        let mut mark = Mark { at, responses: 0, sent: 0, busy: Vec::new(), service: Counts::none() };
+    fn now(at: Instant, epoch: Instant, workers: &[Arc<Lane>], glances: Glances) -> Mark {
+        let elapsed = at.duration_since(epoch).as_nanos();
+        let moments = u64::try_from(elapsed / config::GLANCE_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        let (service, wait) = (Counts::none(), Counts::none());
+        let mut mark =
+            Mark { at, responses: 0, sent: 0, busy: Vec::new(), service, wait, moments, in_hand: 0, glances };
         for lane in workers {
             let counts = &lane.counts;
             mark.responses += counts.responses.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
             mark.sent += counts.sent.load(Ordering::Relaxed);
             mark.busy.push(busy(lane, elapsed));
             mark.service.add(&counts.service.counts());
+            mark.wait.add(&counts.wait.counts());
+            mark.in_hand += counts.glimpsed.load(Ordering::Relaxed);
         }
         mark
     }
@@ -86,8 +107,15 @@ impl Mark {
             sent: self.sent - earlier.sent,
             busy: self.busy.iter().zip(&earlier.busy).map(share).collect(),
             service: self.service.since(&earlier.service),
+            wait: self.wait.since(&earlier.wait),
+            seen: average(self.in_hand - earlier.in_hand, self.moments - earlier.moments)
+                + average(self.glances.glimpsed - earlier.glances.glimpsed, self.glances.count - earlier.glances.count),
         }
     }
+}
+
+fn average(sum: u64, count: u64) -> f64 {
+    sum as f64 / count.max(1) as f64
 }
 
 /// Nanoseconds that a thread has been busy by now, what it is at included.

@@ -37,8 +37,17 @@ pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
         .map(|(address, queue)| json!({ "address": address, "length": queue.length, "limit": queue.limit }))
         .collect();
     let mut service = Counts::none();
-    watch.workers.iter().for_each(|lane| service.add(&lane.counts.service.counts()));
-    let lately = watch.recent.lock().unwrap_or_else(PoisonError::into_inner).look(now, watch.epoch, &watch.workers);
+    let mut wait = Counts::none();
+    for lane in &watch.workers {
+        service.add(&lane.counts.service.counts());
+        wait.add(&lane.counts.wait.counts());
+    }
+    let lately = watch.recent.lock().unwrap_or_else(PoisonError::into_inner).look(
+        now,
+        watch.epoch,
+        &watch.workers,
+        watch.glances(),
+    );
     let workers: Vec<Value> =
         watch.workers.iter().zip(&lately.busy).map(|(lane, share)| thread(lane, elapsed, Some(*share))).collect();
     let lanes: Vec<Value> = watch
@@ -54,6 +63,7 @@ pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
         "accept_queues": queues,
         "recent": recently(&lately),
         "service": histogram(&service),
+        "wait": histogram(&wait),
         "accepting": thread(&watch.main, elapsed, None),
         "workers": workers,
         "totals": totals(watch, scene),
@@ -84,14 +94,18 @@ fn recently(lately: &recent::Lately) -> Value {
     let rate = lately.responses as f64 / seconds;
     let mean = mean(&lately.service);
     let at = |per_mille| lately.service.quantile(per_mille).as_secs_f64();
+    let waited = |per_mille| lately.wait.quantile(per_mille).as_secs_f64();
     json!({
         "over_seconds": lately.over.as_secs_f64(),
         "responses_per_second": rate,
         "bytes_per_second": lately.sent as f64 / seconds,
         "utilisation": lately.busy.iter().sum::<f64>() / lately.busy.len().max(1) as f64,
         "seconds": { "mean": mean, "p50": at(500), "p90": at(900), "p99": at(990), "p99_9": at(999), "max": at(1000) },
-        // Little's law: how many are in service on the average.
+        // From the kernel's receipt of what a turn was had for until it was had; of one turn in so many, TCP alone.
+        "wait_seconds": { "count": lately.wait.total(), "p50": waited(500), "p99": waited(990), "max": waited(1000) },
+        // Little's law: how many are in service on the average. And how many were seen to be.
         "in_service": rate * mean,
+        "seen": lately.seen,
     })
 }
 
@@ -147,9 +161,6 @@ fn totals(watch: &Watch, scene: Option<Scene>) -> Value {
         "received_bytes": sum(|lane| load(&lane.counts.received)),
         "sent_bytes": sum(|lane| load(&lane.counts.sent)),
         "closed": closed,
-        // How often it was looked who is in service, and how many were, summed.
-        "glances": load(&watch.glances),
-        "glimpsed": load(&watch.glimpsed),
         "panics": scene.map_or(0, |scene| scene.panics),
     })
 }

@@ -154,11 +154,7 @@ function numbers(at) {
   byId('p50').textContent = time(last.p50);
   byId('p99').textContent = time(last.p99);
   byId('p999').textContent = time(last.p99_9);
-  const long = between(at, 5e9);
-  const computed = long.seconds > 0 ? (long.now.service.sum - long.before.service.sum) / long.seconds : 0;
-  const seen = (key) => long.now.totals[key] - long.before.totals[key];
-  const mean = seen('glances') > 0 ? seen('glimpsed') / seen('glances') : 0;
-  byId('little').textContent = `${digits(computed)}, ${digits(mean)}`;
+  byId('little').textContent = `${digits(now.recent.in_service)}, ${digits(now.recent.seen)}`;
 }
 
 function cells(row, texts) {

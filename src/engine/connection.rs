@@ -36,12 +36,13 @@ use super::linger::Linger;
 use super::poller::Interest;
 use super::pond::{Kind, Wait};
 use super::transfer::Stream;
-use super::{Answer, CloseReason, Context, Handler, Response, Service};
+use super::{Answer, CloseReason, Context, Handler, Response, Service, notes};
 use crate::http::bad_request::BadRequest;
 use crate::http::head::{self, HeadScan, Scanned};
 use crate::http::request::{self, FieldStorage};
 use crate::http::status::Status;
 use crate::observe::access_log::Record;
+use crate::observe::event::What;
 use crate::observe::peer::Peer;
 
 mod sending;
@@ -251,6 +252,7 @@ impl<S: Stream> Connection<S> {
             Ok(request) => request,
             Err(bad) => return self.refuse_head(bad, desk, service),
         };
+        notes::write::<H>(&mut desk.pen, What::Parsed);
         let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
         let asked = Asked::of(&request);
         let at_hand = match desk.patience {
@@ -265,7 +267,10 @@ impl<S: Stream> Connection<S> {
             (Some(response), _) => response,
             (None, Patience::None) => return Step::Leave(Outcome::MayWait),
             (None, Patience::ForDisk) => match service.handler.respond(&request, &context) {
-                Answer::Response(response) => response,
+                Answer::Response(response) => {
+                    notes::write::<H>(&mut desk.pen, What::Opened);
+                    response
+                }
                 Answer::Work(work) => {
                     let record = service.record(self.peer, desk, request_head, Some(request.fields));
                     self.consume(head_length, desk);

@@ -86,15 +86,7 @@ impl Desk {
         }
     }
 
-    /// Writes down what has just been done.
-    #[inline]
-    pub fn note<H: Handler>(&mut self, what: What) {
-        if let Some(pen) = self.pen::<H>() {
-            note(pen, what);
-        }
-    }
-
-    /// The same of another connection, which it is about from now on.
+    /// Writes down what has just been done for another connection, which it is about from now on.
     #[inline]
     pub fn note_about<H: Handler>(&mut self, connection: Token, what: What) {
         if let Some(pen) = self.pen::<H>() {
@@ -198,6 +190,14 @@ impl Desk {
         if let Some(pen) = self.pen::<H>() {
             finish(pen, exchange);
         }
+    }
+}
+
+/// Writes down what has just been done, for who has lent the rest of the desk to a request that is read from it.
+#[inline]
+pub fn write<H: Handler>(pen: &mut Option<Box<Pen>>, what: What) {
+    if let (Notes::Taken, Some(pen)) = (H::NOTES, pen) {
+        note(pen, what);
     }
 }
 

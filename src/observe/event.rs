@@ -13,7 +13,11 @@ pub enum What {
     Took,
     /// It received so many bytes.
     Received(u32),
-    /// It read a head, looked for the file, and chose a response of that status.
+    /// It read the head to its end, and that is a request.
+    Parsed,
+    /// It chose a response that wasn't at hand: the file is open, if there is one, or else it is known why not.
+    Opened,
+    /// Its response is ready to be sent, and has that status.
     Answered(u32),
     /// The same for who watches the server.
     Observed(u32),
@@ -81,6 +85,8 @@ impl What {
             What::Parked(why) => (10, why.number()),
             What::Closed(reason) => (11, reason),
             What::Samples(every) => (12, every),
+            What::Parsed => (13, 0),
+            What::Opened => (14, 0),
         }
     }
 
@@ -98,6 +104,8 @@ impl What {
             10 => What::Parked(For::from_number(value)?),
             11 => What::Closed(value),
             12 => What::Samples(value),
+            13 => What::Parsed,
+            14 => What::Opened,
             _ => return None,
         })
     }
@@ -122,9 +130,9 @@ impl For {
 }
 
 /// The names of the kinds, by their numbers; for who reads the numbers.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 15] = [
     "", "rests", "woke", "accepted", "took", "received", "answered", "observed", "sent", "finished", "parked",
-    "closed", "samples",
+    "closed", "samples", "parsed", "opened",
 ];
 
 /// The names of what a connection is parked for, by their numbers.

@@ -257,7 +257,7 @@ impl Pen {
             }
             // The accept loop parks those whose time is up without having taken them as a worker does.
             What::Parked(_) => self.in_hand = self.in_hand.saturating_sub(1),
-            What::Rests | What::Woke(_) | What::Answered(_) | What::Observed(_) => {}
+            What::Rests | What::Woke(_) | What::Parsed | What::Opened | What::Answered(_) | What::Observed(_) => {}
             What::Finished | What::Samples(_) => {}
         }
     }

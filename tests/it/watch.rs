@@ -235,9 +235,11 @@ fn a_lane_tells_the_steps_of_a_request_in_their_order_from_where_it_was_left_off
         let kind = kinds[usize::try_from(event[2].as_u64().unwrap()).unwrap()].as_str().unwrap();
         of.entry(event[1].as_str().unwrap()).or_default().push((event[0].as_u64().unwrap(), kind));
     }
-    let story = ["accepted", "took", "received", "answered", "sent", "finished", "closed"];
+    let story = ["accepted", "took", "received", "parsed", "opened", "answered", "sent", "finished", "closed"];
     let told = of.values_mut().any(|events| {
         events.sort_unstable_by_key(|(at, _)| *at);
+        // A head whose response isn't at hand is read again when others have been answered.
+        events.dedup_by_key(|(_, kind)| *kind);
         events
             .iter()
             .map(|(_, kind)| *kind)

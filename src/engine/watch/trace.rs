@@ -139,6 +139,8 @@ fn words(what: What) -> String {
         What::Accepted => "accepted".to_owned(),
         What::Took => "took".to_owned(),
         What::Received(bytes) => format!("received {bytes} bytes"),
+        What::Parsed => "parsed".to_owned(),
+        What::Opened => "opened".to_owned(),
         What::Answered(status) | What::Observed(status) => format!("answered {status}"),
         What::Sent(bytes) => format!("sent {bytes} bytes"),
         What::Finished => "finished".to_owned(),

@@ -26,7 +26,17 @@ pub enum StartedBy {
 #[derive(Debug)]
 pub struct Opened {
     pub listeners: Vec<Listener>,
+    pub reach: Reach,
     pub remark: Option<Remark>,
+}
+
+/// From where clients may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// From this machine, to loopback addresses.
+    Loopback,
+    /// From other machines; or by a Unix socket, or one that was passed: who is behind those, somebody else decides.
+    Further,
 }
 
 /// What is not as one might expect.
@@ -45,7 +55,7 @@ pub enum Remark {
 pub fn open(inherited: Vec<Listener>, listening: &Listening, by: StartedBy) -> Result<Opened, BindError> {
     if !inherited.is_empty() {
         let remark = listening.is_given().then_some(Remark::OptionsUnused);
-        return Ok(Opened { listeners: inherited, remark });
+        return Ok(Opened { listeners: inherited, reach: Reach::Further, remark });
     }
     let (mut listeners, remark) = match (listening.ports(), by) {
         (Ports::Only(port), _) => (listen::listen_all(&listening.addresses(port))?, None),
@@ -56,7 +66,15 @@ pub fn open(inherited: Vec<Listener>, listening: &Listening, by: StartedBy) -> R
     for path in listening.paths() {
         listeners.push(unix_socket::listen(path, mode)?);
     }
-    Ok(Opened { listeners, remark })
+    let reach = if listeners.iter().all(is_loopback) { Reach::Loopback } else { Reach::Further };
+    Ok(Opened { listeners, reach, remark })
+}
+
+fn is_loopback(listener: &Listener) -> bool {
+    match listener.address() {
+        Address::Ip(address) => address.ip().to_canonical().is_loopback(),
+        Address::Unix(_) => false,
+    }
 }
 
 /// Tries one port after the other, as long as the reason is that it is in use; if all are, the first one's is told.

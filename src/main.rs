@@ -26,10 +26,11 @@ use millpond::announce::qr::{self, Ink};
 use millpond::announce::{self, Announcement, Front};
 use millpond::cli::manual::Manual;
 use millpond::cli::top::Top;
+use millpond::cli::watching::Shown;
 use millpond::cli::{self, Arguments};
 use millpond::config;
 use millpond::engine::inherit;
-use millpond::listeners::{self, StartedBy};
+use millpond::listeners::{self, Reach, StartedBy};
 use millpond::notify::{self, Manager};
 use millpond::observe::access_log::AccessLog;
 use millpond::observe::log_queue::{Closed, LogQueue};
@@ -91,14 +92,15 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let workers = limits.workers;
     let by = if io::stderr().is_terminal() { StartedBy::Person } else { StartedBy::Script };
     let opened = listeners::open(inherited, &arguments.listening, by).map_err(|error| listeners::advice(&error))?;
+    let unasked = || arguments.is_ready_site(&path) && opened.reach == Reach::Loopback;
+    let shown = arguments.watching.shown(unasked);
     let server = Server::on(opened.listeners, limits).map_err(|cause| format!("can't listen: {cause}"))?;
     #[cfg(feature = "tls")]
     let server = secure(arguments, &path, server)?;
     // Before the sandbox: it asks the kernel over a socket.
-    let server = if arguments.watching.is_on() {
-        server.with_watch(Proxies::new(arguments.watching.watch_from.clone()))
-    } else {
-        server
+    let server = match shown {
+        Shown::AsAsked | Shown::Unasked => server.with_watch(Proxies::new(arguments.watching.watch_from.clone())),
+        Shown::Not => server,
     };
     drain_on_signals(&server.drain_handle())
         .and_then(|()| outlive_full_files())
@@ -124,7 +126,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         log::warn!("--socket-mode is of no use: no --bind unix:PATH makes a socket");
     }
     say_what_holds(sandbox.as_ref());
-    say_what_is_shown(arguments, &announcement);
+    say_what_is_shown(shown, arguments, &announcement);
     announce_to_people(&announcement, arguments, &diagnostics);
     match opening {
         Some(Ok(opening)) => opening.watch(),
@@ -182,14 +184,19 @@ fn serve(arguments: &Arguments, server: Server, site: Site, tell: impl FnMut(Sta
     Ok(())
 }
 
-fn say_what_is_shown(arguments: &Arguments, announcement: &Announcement) {
-    if !arguments.watching.is_on() {
-        return;
-    }
+fn say_what_is_shown(shown: Shown, arguments: &Arguments, announcement: &Announcement) {
+    let remark = match shown {
+        Shown::AsAsked => "",
+        // Who measures wants to know what is measured.
+        Shown::Unasked => {
+            " (to this machine only, at a few percent of the requests/s at most; --watch=false turns it off)"
+        }
+        Shown::Not => return,
+    };
     let address = announcement.here.iter().find(|address| address.starts_with("http"));
     // Up to the path: that may be a file's, if only that is served.
     let origin: Vec<&str> = address.map_or(Vec::new(), |address| address.split('/').take(3).collect());
-    log::info!("the threads at work: {}/.millpond/", origin.join("/"));
+    log::info!("the threads at work: {}/.millpond/{remark}", origin.join("/"));
     if arguments.hidden {
         log::warn!("files below /.millpond/ that have a name of the server's own pages there are not served");
     }

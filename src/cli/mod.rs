@@ -230,6 +230,9 @@ const LIMITS: &str = "Limits (times are written 500ms, 10s or 2m)";
 const OUTPUT: &str = "Output";
 const ABOUT: &str = "About millpond";
 
+/// The site that is served if there is one, and no PATH.
+const READY: &str = "./public";
+
 /// Each thread has a stack of 2 MiB of addresses; beyond this a number is a slip of the finger.
 const WORKERS_MAX: u64 = 1024;
 
@@ -260,12 +263,17 @@ impl AccessLog {
 impl Arguments {
     /// What to serve: what was named, or a site that lies ready, or where we stand.
     pub fn path(&self, is_directory: impl FnOnce(&Path) -> bool) -> PathBuf {
-        let site = Path::new("./public");
+        let site = Path::new(READY);
         match &self.path {
             Some(path) => path.clone(),
             None if is_directory(site) => site.to_owned(),
             None => PathBuf::from("."),
         }
+    }
+
+    /// Whether that path is the site that lies ready, and nobody named it.
+    pub fn is_ready_site(&self, path: &Path) -> bool {
+        self.path.is_none() && path == Path::new(READY)
     }
 
     /// What is printed in place of serving, if anything is.

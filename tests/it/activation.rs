@@ -23,10 +23,16 @@ fn site() -> Site {
 
 /// A server that is passed this descriptor. It has the variables of nobody, but for those that the script sets.
 fn passed(site: &Site, descriptor: OwnedFd, args: &[&str]) -> Command {
+    let mut command = passed_without_a_path(descriptor, args);
+    command.arg(site.root());
+    command
+}
+
+fn passed_without_a_path(descriptor: OwnedFd, args: &[&str]) -> Command {
     let program = bare_command();
     let mut command = Command::new("sh");
     command.args(["-c", r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@""#]);
-    command.arg(program.get_program()).args(args).arg(site.root()).env_clear().stdin(Stdio::from(descriptor));
+    command.arg(program.get_program()).args(args).env_clear().stdin(Stdio::from(descriptor));
     command
 }
 
@@ -85,6 +91,20 @@ fn a_unix_socket_that_is_passed_is_listened_on() {
     assert!(answer.ends_with("\r\n\r\nhello, world\n"), "{answer}");
     let (code, stdout, _) = server.end();
     assert_eq!((code, stdout.lines().next()), (Some(0), Some(format!("unix:{}", path.display()).as_str())));
+}
+
+#[test]
+fn a_site_that_lies_ready_is_not_shown_at_work_unasked_on_a_socket_that_is_passed() {
+    let site = Site::new();
+    site.file("public/hello.txt", "hello, world\n");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let mut command = passed_without_a_path(listener.into(), &[]);
+    command.current_dir(site.root());
+    let _server = Running::start(command);
+    assert_eq!(Client::connect_to(address).ask(plain_get("/hello.txt")).content, b"hello, world\n");
+    let page = Client::connect_to(address).ask("GET /.millpond/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(page.status, 404, "whom the manager lets in, it knows alone");
 }
 
 #[test]

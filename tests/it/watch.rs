@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::devtools::Page;
-use crate::load::{DOWNLOAD, wait_until};
-use crate::support::{Client, PATIENCE, Response, Server, Site, rows};
+use crate::load::{self, DOWNLOAD, wait_until};
+use crate::support::{Client, PATIENCE, Response, Server, Site, bare_command, rows};
 
 const STATUS: &str = "/.millpond/status.json";
 
@@ -101,6 +102,71 @@ fn without_the_option_there_is_nothing_to_see() {
     let site = site();
     let server = Server::start(site.root(), &[]);
     assert_eq!(watch(&server, STATUS).status, 404);
+}
+
+rows!(unasked:
+    the_site_that_lies_ready_is_shown_unasked("", &[], &[], true),
+    on_several_loopback_addresses("", &["-b", "127.0.0.1", "-b", "127.9.9.9"], &[], true),
+    on_the_loopback_address_of_ipv6("", &["-b", "::1"], &[], true),
+    on_a_mapped_loopback_address("", &["-b", "::ffff:127.0.0.1"], &[], true),
+    on_whatever_port("", &["--access-log", "off"], &[("MILLPOND_PORT", "0")], true),
+    not_where_it_was_switched_off("", &["--watch=false"], &[], false),
+    not_where_the_environment_switched_it_off("", &[], &[("MILLPOND_WATCH", "no")], false),
+    where_the_command_line_switched_it_on_again("", &["--watch"], &[("MILLPOND_WATCH", "no")], true),
+    where_it_was_asked_for_with_a_value("public", &["--watch=true"], &[], true),
+    not_a_path_that_was_named("public", &[], &[], false),
+    not_the_same_path_that_was_named("./public", &[], &[], false),
+    not_on_an_address_for_others("", &["-b", "0.0.0.0"], &[], false),
+    not_on_one_among_others("", &["-b", "::1", "-b", "0.0.0.0"], &[], false),
+    nor_where_the_environment_says_so("", &[], &[("MILLPOND_BIND", "0.0.0.0")], false),
+    on_an_address_for_others_where_it_was_asked_for("", &["-b", "0.0.0.0", "--watch"], &[], true),
+    not_with_a_unix_socket_beside_it("", &["-b", "127.0.0.1", "-b", "unix:s"], &[], false),
+    where_somebody_is_named_who_may("public", &["--watch-from", "192.0.2.1"], &[], true),
+    not_where_that_was_switched_off("public", &["--watch-from", "192.0.2.1", "--watch=false"], &[], false),
+);
+
+/// Started beside a directory `public`; whether a page of that server is answered.
+fn unasked(path: &str, args: &[&str], variables: &[(&str, &str)], is_shown: bool) {
+    let needs_ipv6 = args.iter().any(|arg| arg.starts_with("::"));
+    if needs_ipv6 && load::skips(TcpListener::bind("[::1]:0").is_ok(), "IPv6 on this machine") {
+        return;
+    }
+    let site = Site::new();
+    site.file("public/hello.txt", "hello, world\n");
+    let mut command = bare_command();
+    command.current_dir(site.root()).envs(variables.iter().copied()).args(args);
+    command.args((!path.is_empty()).then_some(path));
+    if !variables.iter().any(|(name, _)| *name == "MILLPOND_PORT") {
+        command.args(["--port", "0"]);
+    }
+    let server = Server::spawn(command);
+    assert_eq!(watch(&server, "/hello.txt").status, 200);
+    assert_eq!(watch(&server, "/.millpond/").status, if is_shown { 200 } else { 404 });
+}
+
+#[test]
+fn what_is_shown_unasked_is_said_with_its_price_and_how_to_be_rid_of_it() {
+    let site = Site::new();
+    site.file("public/hello.txt", "hello, world\n");
+    let mut command = bare_command();
+    command.current_dir(site.root()).args(["--port", "0"]);
+    let server = Server::spawn(command);
+    let line = server.wait_for_stderr_line(PATIENCE, |line| line.contains("/.millpond/"));
+    let expected = format!(
+        "millpond: info: the threads at work: http://{}/.millpond/ (to this machine only, at a few percent of the \
+         requests/s at most; --watch=false turns it off)",
+        server.host()
+    );
+    assert_eq!(line, expected);
+}
+
+#[test]
+fn where_no_site_lies_ready_nothing_is_shown_unasked() {
+    let site = site();
+    let mut command = bare_command();
+    command.current_dir(site.root()).args(["--port", "0"]);
+    let server = Server::spawn(command);
+    assert_eq!((watch(&server, "/hello.txt").status, watch(&server, "/.millpond/").status), (200, 404));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use millpond::cli::listening::Ports;
 use millpond::cli::manual::Manual;
 use millpond::cli::socket_mode::SocketMode;
 use millpond::cli::span::{SpanError, SpanOrZero};
+use millpond::cli::watching::Shown;
 use millpond::cli::{AccessLog, Arguments, address, cache_control, proxy, span};
 use millpond::config::Limits;
 use millpond::observe::proxies::{Network, Proxy};
@@ -90,6 +91,27 @@ fn the_directory_is_the_one_named_or_public_or_here() {
             public_exists
         };
         assert_eq!(parsed(arguments).path(asked), PathBuf::from(directory), "{arguments:?} {public_exists}");
+    }
+}
+
+#[test]
+fn the_threads_are_shown_as_asked_and_unasked_where_nothing_is_said() {
+    for (arguments, otherwise, unasked) in [
+        (&[][..], Shown::Not, Shown::Unasked),
+        (&["--watch"], Shown::AsAsked, Shown::AsAsked),
+        (&["--watch=true"], Shown::AsAsked, Shown::AsAsked),
+        (&["--watch=false"], Shown::Not, Shown::Not),
+        (&["--watch=off", "--watch-from", "::1"], Shown::Not, Shown::Not),
+        (&["--watch-from", "::1"], Shown::AsAsked, Shown::AsAsked),
+    ] {
+        let watching = parsed(arguments).watching;
+        assert_eq!((watching.shown(|| false), watching.shown(|| true)), (otherwise, unasked), "{arguments:?}");
+    }
+    assert_eq!(parsed(&["--watch", "site"]).path(|_| true), Path::new("site"), "a word behind it is no value of it");
+    for (arguments, path, is_ready) in
+        [(&[][..], "./public", true), (&[], ".", false), (&["./public"], "./public", false), (&["."], ".", false)]
+    {
+        assert_eq!(parsed(arguments).is_ready_site(Path::new(path)), is_ready, "{arguments:?} {path}");
     }
 }
 

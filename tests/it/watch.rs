@@ -460,3 +460,24 @@ fn the_page_draws_itself_and_tells_what_was_done() {
     }
     wait_until(PATIENCE, "it asks again and again", || json(&server, STATUS)["totals"]["observed"].as_u64() > Some(5));
 }
+
+#[test]
+fn what_a_browser_that_watches_asks_for_beside_that_is_drawn_as_anybody_s() {
+    let Some(page) = Page::open() else { return };
+    let site = site();
+    let server = start(&site, &[]);
+    page.show(&format!("http://{}/.millpond/", server.host()), 1280, "light");
+    wait_until(PATIENCE, "it has heard", || page.ask("state.polls.length > 2") == serde_json::json!(true));
+    // By the connections that it polls by.
+    page.ask("(async () => { for (let i = 0; i < 50; i += 1) await (await fetch('/hello.txt')).text(); })()");
+    let drawn = |sort: &str| {
+        let count =
+            format!("state.lanes.flatMap((lane) => lane.stretches).filter((it) => it.sort === '{sort}').length");
+        page.ask(&count).as_u64().expect("a number")
+    };
+    // Two that come within one batch are one stretch.
+    wait_until(PATIENCE, "they are drawn as answers", || drawn("answer") >= 25);
+    let grey = drawn("observer");
+    wait_until(PATIENCE, "and its own are not", || drawn("observer") > grey);
+    assert!(drawn("answer") <= 60, "{}", drawn("answer"));
+}

@@ -99,7 +99,8 @@ function follow(stretch, connection, what, value, at) {
   if (what === 'received' && its.begun === null) { [its.begun, its.longer, its.why] = [at, false, 'active']; }
   if (what === 'observed') state.watchers.add(connection);
   if (what === 'finished') { stretch.sort = 'answer'; its.begun = null; }
-  if (what === 'answered') stretch.sort = 'answer';
+  // A browser that watches may ask for other things by the same connection.
+  if (what === 'answered') { state.watchers.delete(connection); stretch.sort = 'answer'; }
   if (parkedFor === 'request' || parkedFor === 'end') its.begun = null;
   else if (parkedFor) {
     // Whose request was not heard of has waited for longer than is known.

@@ -1,5 +1,5 @@
-// The page reads right without this. It fills in the address that the page came from, says how the page arrived, and
-// gives each group of commands a button that copies it.
+// The pages read right without this. It fills in the address that they came from, says how they arrived, gives each group
+// of commands a button that copies it; and on the first page it shows the server at work, and has it work.
 'use strict';
 
 if (location.host) {
@@ -13,15 +13,169 @@ if (location.host) {
 
 // Once the page is loaded, the browser knows how long the server took.
 window.addEventListener('load', () => {
+  const proof = document.getElementById('proof');
   const [page] = performance.getEntriesByType('navigation');
-  if (!page || !page.nextHopProtocol || !page.requestStart) {
+  if (!proof || !page || !page.nextHopProtocol || !page.requestStart) {
     return;
   }
   const milliseconds = page.responseEnd - page.requestStart;
   const time = milliseconds < 1 ? 'under a millisecond' : `${milliseconds.toFixed(1)} ms`;
   const protocol = page.nextHopProtocol.toUpperCase();
-  document.getElementById('proof').textContent = `From ${location.host} by ${protocol} in ${time}`;
+  proof.textContent = `From ${location.host} by ${protocol} in ${time}`;
 });
+
+// ---- the server at work ------------------------------------------------------------------------------------------------
+
+const STATUS = '/.millpond/status.json';
+const live = document.getElementById('live');
+// Whether this browser is one that is shown it.
+const watched = live && location.host ? isShown() : Promise.resolve(false);
+
+async function isShown() {
+  try {
+    const answer = await fetch(STATUS, { method: 'HEAD', cache: 'no-store' });
+    return answer.ok && answer.headers.get('Content-Type') === 'application/json';
+  } catch {
+    return false;
+  }
+}
+
+watched.then((is) => {
+  if (!is) {
+    return;
+  }
+  const frame = document.createElement('iframe');
+  frame.title = 'This server at work';
+  frame.src = '/.millpond/';
+  frame.addEventListener('load', () => fit(frame));
+  const alone = document.createElement('figcaption');
+  alone.innerHTML = 'Grey is what this picture itself asks for. <a href="/.millpond/">The same alone, in full</a>';
+  live.replaceChildren(frame, alone);
+});
+
+// As high as what it shows, so that there is one page to scroll and not two. It never gets lower at the same width, or the
+// page would jump whenever there is less to be seen.
+function fit(frame) {
+  const page = frame.contentDocument;
+  let width = 0;
+  new ResizeObserver(() => {
+    if (width !== frame.clientWidth) {
+      width = frame.clientWidth;
+      frame.style.height = '0';
+    }
+    frame.style.height = `${Math.max(parseFloat(frame.style.height), page.documentElement.scrollHeight)}px`;
+  }).observe(page.body);
+}
+
+for (const experiment of document.querySelectorAll('.experiment')) {
+  const action = experiment.querySelector('.action');
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = experiment.dataset.label;
+  const told = document.createElement('p');
+  told.setAttribute('role', 'status');
+  button.addEventListener('click', async () => {
+    // Not disabled, which would take the focus away.
+    if (button.getAttribute('aria-disabled') === 'true') {
+      return;
+    }
+    button.setAttribute('aria-disabled', 'true');
+    told.textContent = 'Under way …';
+    try {
+      told.textContent = await run(experiment.dataset);
+    } catch (error) {
+      told.textContent = error.told ?? 'The server did not answer.';
+    }
+    button.removeAttribute('aria-disabled');
+  });
+  if (location.host) {
+    action.replaceChildren(button, told);
+  }
+}
+
+// What came of an experiment, in words.
+async function run({ requests, atOnce, slow }) {
+  const before = await look();
+  const done = slow ? await beside(slow, () => load(Number(requests), Number(atOnce))) : await load(Number(requests), Number(atOnce));
+  const after = await look(before && before.totals.responses + Number(requests));
+  const half = `half of them within ${done.median < 10 ? done.median.toFixed(1) : Math.round(done.median)} ms`;
+  const words = [`${done.count} answers in ${done.seconds.toFixed(2)} s, ${half}.`];
+  if (before && after) {
+    const by = after.workers.map(({ responses }, index) => [index, responses - before.workers[index].responses]);
+    const those = by.filter(([, count]) => count > 0).map(([index, count]) => `worker ${index} gave ${count}`);
+    words.push(`Of ${by.length} ${by.length === 1 ? 'worker' : 'workers'}, ${those.join(', ')}.`);
+    words.push(`Connections in the pond: ${after.pond.connections}.`);
+  }
+  return words.join(' ');
+}
+
+// Asks so often, and has so many under way at a time.
+async function load(count, atOnce) {
+  const waits = [];
+  let left = count;
+  const ask = async () => {
+    while (left > 0) {
+      left -= 1;
+      const begun = performance.now();
+      const answer = await fetch('hello.txt', { cache: 'no-store' });
+      await answer.text();
+      if (!answer.ok) {
+        throw new Error(answer.statusText);
+      }
+      waits.push(performance.now() - begun);
+    }
+  };
+  const begun = performance.now();
+  await Promise.all(Array.from({ length: atOnce }, ask));
+  const seconds = (performance.now() - begun) / 1000;
+  waits.sort((one, other) => one - other);
+  return { count, seconds, median: waits[count >> 1] };
+}
+
+// Does something while a download is read with pauses.
+async function beside(path, something) {
+  const [PAUSE_MS, FILLING_MS, LOOKING_MS] = [500, 3000, 4000];
+  const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  const stop = new AbortController();
+  const answer = await fetch(path, { cache: 'no-store', signal: stop.signal });
+  if (!answer.ok) {
+    stop.abort();
+    throw Object.assign(new Error(answer.statusText), { told: `There is no ${path} yet: make it first.` });
+  }
+  const reader = answer.body.getReader();
+  const read = async () => {
+    while (!stop.signal.aborted && !(await reader.read()).done) {
+      await pause(PAUSE_MS);
+    }
+  };
+  // It ends with an error when it is broken off, as it is to be.
+  const reading = read().catch(() => {});
+  try {
+    // Until browser and kernel have taken as much as they take for somebody who doesn't read.
+    await pause(FILLING_MS);
+    const done = await something();
+    await pause(LOOKING_MS);
+    return done;
+  } finally {
+    stop.abort();
+    await reading;
+  }
+}
+
+// What the server counts, if this browser is told; a response is counted a moment after it has come, and so waited for.
+async function look(responses = 0) {
+  if (!await watched) {
+    return null;
+  }
+  for (let tries = 0; ; tries += 1) {
+    const status = await (await fetch(STATUS, { cache: 'no-store' })).json();
+    if (status.totals.responses >= responses || tries === 20) {
+      return status;
+    }
+  }
+}
+
+// ---- commands ----------------------------------------------------------------------------------------------------------
 
 for (const commands of document.querySelectorAll('.commands')) {
   const lines = [...commands.querySelectorAll('code')];

@@ -60,6 +60,7 @@ mod tools;
 mod library;
 mod hangs;
 mod browser;
+mod guide;
 mod devtools;
 
 // TLS, where it is built in.

@@ -2,6 +2,7 @@
 //! when what it is about is taken away; and its page says what it prints.
 
 mod experiments;
+mod guide;
 mod pages;
 mod servers;
 

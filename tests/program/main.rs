@@ -8,4 +8,5 @@ mod lanes;
 mod log_queue;
 mod tidy;
 mod threats;
+mod guide;
 mod tls;

@@ -6,6 +6,7 @@ const POLL_MS = 250;
 const KEPT_NS = 12e9; // a little more than the rings hold
 const DELAY_NS = 650e6; // drawn so much later, so that what is drawn has been heard of
 const byId = (id) => document.getElementById(id);
+if (window.parent !== window) document.documentElement.classList.add('framed');
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 // What a stretch of work came to: a colour of Okabe and Ito's, which people with any colour vision tell apart, and a

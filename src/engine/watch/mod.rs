@@ -172,7 +172,7 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-/// Everything comes from here, and nobody may frame it.
+/// Everything comes from here, and only a page from here may frame it, as the guide in `public/` does.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 

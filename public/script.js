@@ -57,6 +57,10 @@ watched.then((is) => {
 // page would jump whenever there is less to be seen.
 function fit(frame) {
   const page = frame.contentDocument;
+  // The browser's own, about a server that is gone, is nobody's to look into.
+  if (!page) {
+    return;
+  }
   let width = 0;
   new ResizeObserver(() => {
     if (width !== frame.clientWidth) {

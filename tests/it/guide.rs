@@ -3,13 +3,14 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::browser::CONTRASTS;
 use crate::devtools::Page;
-use crate::load::wait_until;
+use crate::load::{self, program, skips, wait_until};
 use crate::support::{PATIENCE, Server, Site, bare_command, rows};
 
 const PAGES: [&str; 3] = ["index.html", "labs.html", "source.html"];
@@ -214,4 +215,63 @@ fn a_slow_reader_waits_in_the_pond_and_others_do_not() {
     wait_until(Duration::from_secs(60), "others are answered", || told(&page, "50").starts_with("50 answers in "));
     let gone = |pond: Value| pond["waiting_to_write"] == json!(0);
     wait_until(PATIENCE, "it is broken off", || gone(pond()));
+}
+
+/// What a command of the first page begins with, in the order of the page, and what it then prints. Those of Cargo are
+/// tried elsewhere, or change the machine.
+const COMMANDS: [(&str, &str); 14] = [
+    ("curl -s -o /dev/null \"", ""),
+    ("curl -sZ --parallel-max 6 ", ""),
+    ("curl -sZ --parallel-max 60 ", ""),
+    ("truncate ", ""),
+    ("curl --limit-rate 1M ", ""),
+    ("curl -i ", "HTTP/1.1 200 OK\r\n"),
+    ("curl -r 0-99 ", "line 04, bytes 075 - 099\n"),
+    ("curl -so /dev/null --etag-save ", ""),
+    ("curl -i --etag-compare ", "HTTP/1.1 304 Not Modified\r\n"),
+    ("(printf ", "HTTP/1.1 408 Request Timeout\r\n"),
+    ("seq ", ""),
+    ("wrk ", "requests in "),
+    ("curl --limit-rate 10M ", ""),
+    ("rm ", ""),
+];
+
+#[test]
+fn the_commands_of_the_first_page_work_as_printed() {
+    if skips(program("curl").is_some(), "curl") || skips(program("wrk").is_some(), "wrk") {
+        return;
+    }
+    let _alone = load::alone();
+    let (site, server) = guide(&["--head-timeout", "1s"]);
+    site.settle();
+    let page = fs::read_to_string(site.path("public/index.html")).expect("the first page");
+    let printed = page.split("<pre><code>").skip(1).filter_map(|rest| rest.split_once("</code></pre>"));
+    let printed: Vec<String> = printed.map(|(command, _)| plain(command)).collect();
+    for (begin, prints) in COMMANDS {
+        let command = printed.iter().find(|command| command.starts_with(begin));
+        let command = command.unwrap_or_else(|| panic!("no {begin:?} among {printed:#?}"));
+        let ours = command.replace("127.0.0.1:8080", &server.host()).replace("/tmp/etag", "etag");
+        // The same in a hurry: a smaller file, a deadline that comes soon, and loads that don't last for seconds.
+        let ours =
+            ours.replace("100M", "2M").replace("-m 20", "-m 1").replace("-d5s", "-d1s").replace("sleep 11", "sleep 2");
+        let output = Command::new("sh").args(["-c", &ours]).current_dir(site.root()).stdin(Stdio::null()).output();
+        let output = output.expect("there is a shell");
+        // Of the hundred that are cut off after their time, xargs says that they failed.
+        let expected = if begin == "seq " { 123 } else { 0 };
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(expected), "{ours}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains(prints), "{ours}: {said}");
+    }
+    let tried = |command: &&String| COMMANDS.iter().any(|(begin, _)| command.starts_with(begin));
+    for other in printed.iter().filter(|command| !tried(command)) {
+        assert!(["cargo ", "millpond ", "echo "].iter().any(|begin| other.starts_with(begin)), "not tried: {other}");
+    }
+}
+
+/// The text of a piece of HTML.
+fn plain(html: &str) -> String {
+    let behind = |piece: &str| piece.split_once('>').map_or(piece.to_owned(), |(_, behind)| behind.to_owned());
+    let text: String =
+        html.split('<').enumerate().map(|(at, it)| if at == 0 { it.to_owned() } else { behind(it) }).collect();
+    text.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
 }

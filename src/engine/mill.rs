@@ -112,12 +112,14 @@ impl<H> Mill<H> {
 
     /// What there is to be seen at this moment.
     pub fn scene(&self) -> Scene {
+        let drain = &self.service.drain;
         Scene {
             census: self.pond.census(),
             connections_max: self.pond.capacity(),
             turns_due: self.turns.count(),
             panics: self.panics.load(Ordering::Relaxed),
-            leaving: self.service.drain.is_made(),
+            watching: drain.watchers.count(),
+            finished_leaving: drain.is_made().then(|| drain.responses_finished()),
         }
     }
 

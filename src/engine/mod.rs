@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
 //! out by a [`socket`], [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are built),
-//! [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells; [`own`] are the
+//! [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells and the [`watchers`] see; [`own`] are the
 //! pages of the server itself, [`notes`] what is written down for who watches, and [`watch`] shows it; [`exchange`] is a
 //! request and its response under way, [`linger`] what follows the last one, and [`connection`] the state machine that a
 //! turn moves on. [`turns`]
@@ -67,6 +67,7 @@ pub mod certificate;
 pub mod tls;
 pub mod desk;
 pub mod drain_request;
+pub mod watchers;
 pub mod health;
 pub mod own;
 pub mod watch;

@@ -34,6 +34,10 @@ pub struct Remembered(u64);
 impl Remembered {
     const UNNOTED: Remembered = Remembered(0);
     const BY_OBSERVER: Remembered = Remembered(u64::MAX);
+
+    pub fn whose(self) -> Whose {
+        if self == Remembered::BY_OBSERVER { Whose::Observer } else { Whose::Client }
+    }
 }
 
 impl Desk {

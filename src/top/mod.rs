@@ -23,7 +23,7 @@ use waits::Waits;
 /// Takes the cursor home, and wipes what is below it.
 const WIPE: &str = "\x1b[H\x1b[J";
 
-/// Looks again and again until it is interrupted, or once.
+/// Looks again and again until it is interrupted or the server has drained, or once.
 ///
 /// # Errors
 /// When the server can't be asked, or tells nothing.
@@ -36,7 +36,14 @@ pub fn run(top: &Top) -> Result<(), ClientError> {
     let is_screen = out.is_terminal() && !top.once;
     loop {
         thread::sleep(top.interval.0);
-        let now = client.status(Some(waits.next()))?;
+        let now = match client.status(Some(waits.next())) {
+            Err(ClientError::Unreachable { address, .. }) if before["state"] == "draining" => {
+                // Whoever read it has seen enough.
+                let _ = writeln!(out, "{address} has drained, and ended");
+                return Ok(());
+            }
+            answered => answered?,
+        };
         waits.hear(&now);
         let text = view::render(&top.address.to_string(), &before, &now, &waits);
         let written = if is_screen { write!(out, "{WIPE}{text}") } else { writeln!(out, "{text}") };

@@ -24,6 +24,7 @@ pub struct Page {
     browser: Child,
     socket: RefCell<TcpStream>,
     calls: Cell<u64>,
+    may_complain: Cell<bool>,
     _profile: TempDir,
 }
 
@@ -54,7 +55,7 @@ impl Page {
         });
         let address = said.recv_timeout(PATIENCE).expect("chromium says where it listens");
         let socket = RefCell::new(connect(&address));
-        let page = Page { browser, socket, calls: Cell::new(0), _profile: profile };
+        let page = Page { browser, socket, calls: Cell::new(0), may_complain: Cell::new(false), _profile: profile };
         for domain in ["Page", "Runtime", "Log"] {
             page.call(&format!("{domain}.enable"), json!({}));
         }
@@ -75,6 +76,11 @@ impl Page {
         crate::load::wait_until(PATIENCE, "the page loads", || self.ask(loaded) == json!(url));
     }
 
+    /// From now on it is no failure that the browser complains, for one whose server is gone.
+    pub fn may_complain(&self) {
+        self.may_complain.set(true);
+    }
+
     /// The value of an expression on the page; a promise's when it is kept.
     pub fn ask(&self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
@@ -91,7 +97,7 @@ impl Page {
         send(&mut socket, &json!({"id": id, "method": method, "params": parameters}).to_string());
         loop {
             let message: Value = serde_json::from_slice(&receive(&mut socket)).expect("messages are JSON");
-            if message["method"] == "Log.entryAdded" {
+            if message["method"] == "Log.entryAdded" && !self.may_complain.get() {
                 panic!("the page has made the browser complain: {message}");
             }
             if message["id"] == id {

@@ -1,5 +1,7 @@
 //! What happens to a connection outside of its turns: the clock is looked at, a panic is answered, it is given up.
 
+use std::time::Instant;
+
 use super::{Connection, Outcome, State};
 use crate::engine::desk::Desk;
 use crate::engine::exchange::Exchange;
@@ -43,6 +45,15 @@ impl<S: Stream> Connection<S> {
         };
         self.leave(&mut desk.seat);
         outcome
+    }
+
+    /// Until when it is kept while draining if nothing comes. Who watches stays, and is looked at now and then.
+    pub(super) fn drained_at<H>(&self, kind: Kind, now: Instant, service: &Service<H>) -> Instant {
+        match &self.watches {
+            Some(_) if service.drain.watchers.are_dismissed() => now,
+            Some(_) if kind == Kind::Idle => now + service.drain_grace(),
+            Some(_) | None => self.quiet_since + service.drain_grace(),
+        }
     }
 
     /// What is left of a turn that has panicked: 500 if no byte of a response has been sent.

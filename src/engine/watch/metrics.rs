@@ -44,7 +44,7 @@ fn of_connections(watch: &Watch, text: &mut Text) {
         text.family("millpond_connections_limit", "gauge", "Connections that may be held.");
         text.sample("millpond_connections_limit", &[], scene.connections_max);
         text.family("millpond_draining", "gauge", "Whether the end has been asked for.");
-        text.sample("millpond_draining", &[], u8::from(scene.leaving));
+        text.sample("millpond_draining", &[], u8::from(scene.finished_leaving.is_some()));
         text.family("millpond_panics_total", "counter", "Turns that ended in a panic.");
         text.sample("millpond_panics_total", &[], scene.panics);
     }

@@ -41,8 +41,10 @@ pub struct Scene {
     pub turns_due: usize,
     /// Turns that have ended in a panic.
     pub panics: usize,
-    /// Whether the drain has been asked for.
-    pub leaving: bool,
+    /// Connections that watch, wherever they are.
+    pub watching: usize,
+    /// Once the drain has been asked for, the responses that were finished since.
+    pub finished_leaving: Option<usize>,
 }
 
 /// How to look at the machinery; nothing once it is gone.

@@ -49,7 +49,8 @@ pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
     json!({
         "server": concat!("millpond ", env!("CARGO_PKG_VERSION")),
         "now": elapsed,
-        "state": if scene.is_none_or(|scene| scene.leaving) { "draining" } else { "serving" },
+        "state": if scene.is_none_or(|scene| scene.finished_leaving.is_some()) { "draining" } else { "serving" },
+        "drain": scene.and_then(|scene| scene.finished_leaving).map(|finished| json!({ "finished": finished })),
         "pond": scene.map(pond),
         "accept_queues": queues,
         "recent": recently(&lately),
@@ -76,6 +77,8 @@ fn pond(scene: Scene) -> Value {
         "turns_due": census.turns,
         "lingering": census.ends,
         "turns_queued": scene.turns_due,
+        // Of those above, who watches.
+        "watching": scene.watching,
     })
 }
 

@@ -81,9 +81,11 @@ fn wait_for_all<H: Handler>(mill: &Mill<H>, desk: &mut Desk, deadline: Instant) 
         sweep::conclude_later_than(mill, desk, latest);
         let interval = config::DRAIN_SWEEP_INTERVAL.min(deadline - now);
         let mut departures = [PollFd::new(&mill.departures, PollFlags::IN)];
+        desk.note_rest();
         if poll(&mut departures, Some(&accept::timespec(interval))).is_ok() {
             mill.departures.hush();
         }
+        desk.note_waking(|| 0);
     }
 }
 

@@ -136,7 +136,8 @@ impl Server {
     pub fn with_watch(mut self, from: Proxies) -> Server {
         let backlogs =
             self.listeners.iter().filter_map(|listener| Some((listener.address().to_string(), listener.backlog()?)));
-        self.watch = Some(Arc::new(Watch::new(self.limits.workers, from, backlogs.collect())));
+        self.watch =
+            Some(Arc::new(Watch::new(self.limits.workers, self.limits.connections_max, from, backlogs.collect())));
         self
     }
 
@@ -193,7 +194,7 @@ impl Server {
         let mill = Arc::new(Mill::new(service, send_queues, channels)?);
         if let Some(watch) = seen {
             let mill = Arc::downgrade(&mill);
-            watch.see(move || mill.upgrade().map(|mill| mill.scene()));
+            watch.see(move || mill.upgrade().map(|mill| mill.look()));
         }
         accept::run(&mill, listeners, &mut tell)
     }

@@ -77,7 +77,14 @@ impl Asked {
 
     /// What comes after the response, with `behind` received behind its request.
     #[inline(always)]
-    pub fn then<H>(&self, response: &Response, whose: Whose, behind: &[u8], input: &Input, service: &Service<H>) -> Then {
+    pub fn then<H>(
+        &self,
+        response: &Response,
+        whose: Whose,
+        behind: &[u8],
+        input: &Input,
+        service: &Service<H>,
+    ) -> Then {
         let drain = &service.drain;
         let leaving = drain.is_made() && !head::is_complete(behind) && !drain.watchers.may_stay(whose);
         let last = leaving || self.is_ended_by_closing(response);

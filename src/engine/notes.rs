@@ -10,8 +10,10 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 use super::connection::Outcome;
 use super::desk::Desk;
 use super::exchange::Exchange;
+use super::mill::Client;
 use super::poller::{Interest, Token, join};
 use super::pond::{Kind, Wait};
+use super::watch::Watch;
 use crate::http::status::Status;
 use crate::observe::access_log::Record;
 use crate::observe::event::{For, What};
@@ -34,6 +36,11 @@ pub struct Remembered(u64);
 impl Remembered {
     const UNNOTED: Remembered = Remembered(0);
     const BY_OBSERVER: Remembered = Remembered(u64::MAX);
+
+    /// When the request had come, as a pen writes it down; nothing of an observer's.
+    pub fn received(self) -> Option<u64> {
+        (self != Remembered::BY_OBSERVER).then_some(self.0)
+    }
 
     pub fn whose(self) -> Whose {
         if self == Remembered::BY_OBSERVER { Whose::Observer } else { Whose::Client }
@@ -87,9 +94,16 @@ impl Desk {
 
     /// How a turn has ended.
     #[inline]
-    pub fn note_outcome(&mut self, outcome: Outcome) {
+    pub fn note_outcome(&mut self, client: &Client<'_>, outcome: Outcome, watch: Option<&Watch>) {
         if let Some(pen) = &mut self.pen {
-            note(pen, noted(outcome));
+            note_outcome(pen, client, outcome, watch);
+        }
+    }
+
+    /// Something was found to have come by now, and a worker is to look at it.
+    pub fn note_arrival(&mut self, connection: Token, watch: Option<&Watch>) {
+        if let (Some(pen), Some(watch)) = (&self.pen, watch) {
+            watch.waits.began(connection, pen.nanoseconds(Instant::now()));
         }
     }
 
@@ -145,6 +159,18 @@ impl Desk {
 #[inline(never)]
 fn note(pen: &mut Pen, what: What) {
     pen.note(what);
+}
+
+#[inline(never)]
+fn note_outcome(pen: &mut Pen, client: &Client<'_>, outcome: Outcome, watch: Option<&Watch>) {
+    pen.note(noted(outcome));
+    let waits = match outcome {
+        Outcome::Close(_) | Outcome::Park(_, Wait { kind: Kind::Idle | Kind::End, .. }) => None,
+        Outcome::Park(..) | Outcome::Yield | Outcome::MayWait => client.waits_since(pen),
+    };
+    if let (Some(watch), Some(since)) = (watch, waits) {
+        watch.waits.began(client.token(), since);
+    }
 }
 
 #[inline(never)]

@@ -46,6 +46,8 @@ pub struct Counters {
     pub busy: AtomicU64,
     /// When the last rest ended, or, with the lowest bit set, began: nanoseconds since the lanes were made.
     pub since: AtomicU64,
+    /// One batch in so many is written down; 0 before it was first decided.
+    pub every: AtomicU64,
     /// From the receipt of a request to the last byte of its response; not of an observer's.
     pub service: Histogram,
     /// Nanoseconds of processor time of the thread, its voluntary context switches, and the others.
@@ -216,6 +218,7 @@ impl Pen {
         (self.window_ends, self.events_before) = (now + WINDOW, self.events);
         if every != self.every {
             self.every = every;
+            self.lane.counts.every.store(every, Ordering::Relaxed);
             self.connection = 0;
             self.write(What::Samples(u32::try_from(every).unwrap_or(u32::MAX)), now);
         }

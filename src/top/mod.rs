@@ -1,6 +1,6 @@
 //! `millpond top`: the page of `--watch` for a terminal, and over a pipe as plain lines.
 //!
-//! Reading order: [`client`] asks, [`waits`] follows connections from event to event, and [`view`] says it in lines.
+//! Reading order: [`client`] asks, [`waits`] finds who waits longest, and [`view`] says it in lines.
 //!
 //! *Invariants:* nothing that the other end says is written to a terminal as it came: numbers are read as numbers, and
 //! words are those of this program, or have their controls taken out.
@@ -18,7 +18,6 @@ pub mod view;
 pub mod waits;
 
 use client::{Client, ClientError};
-use waits::Waits;
 
 /// Takes the cursor home, and wipes what is below it.
 const WIPE: &str = "\x1b[H\x1b[J";
@@ -29,14 +28,12 @@ const WIPE: &str = "\x1b[H\x1b[J";
 /// When the server can't be asked, or tells nothing.
 pub fn run(top: &Top) -> Result<(), ClientError> {
     let mut client = Client::connect(&top.address)?;
-    let mut waits = Waits::default();
-    let mut before = client.status(None)?;
-    waits.begin(&before);
+    let mut before = client.status()?;
     let mut out = io::stdout();
     let is_screen = out.is_terminal() && !top.once;
     loop {
         thread::sleep(top.interval.0);
-        let now = match client.status(Some(waits.next())) {
+        let now = match client.status() {
             Err(ClientError::Unreachable { address, .. }) if before["state"] == "draining" => {
                 // Whoever read it has seen enough.
                 let _ = writeln!(out, "{address} has drained, and ended");
@@ -44,8 +41,7 @@ pub fn run(top: &Top) -> Result<(), ClientError> {
             }
             answered => answered?,
         };
-        waits.hear(&now);
-        let text = view::render(&top.address.to_string(), &before, &now, &waits);
+        let text = view::render(&top.address.to_string(), &before, &now);
         let written = if is_screen { write!(out, "{WIPE}{text}") } else { writeln!(out, "{text}") };
         match written.and_then(|()| out.flush()) {
             Ok(()) if !top.once => before = now,

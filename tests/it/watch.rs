@@ -215,6 +215,36 @@ fn the_pond_tells_what_connections_wait_for() {
 }
 
 #[test]
+fn the_longest_waits_are_told_with_what_they_are_for_and_since_when() {
+    let site = site();
+    let server = start(&site, &[]);
+    let (idle, mut half, mut slow) = (Client::connect(&server), Client::connect(&server), Client::connect(&server));
+    let since = std::time::Instant::now();
+    half.send("GET /hello");
+    json_once(&server, STATUS, |status| status["pond"]["half_a_head"] == 1);
+    slow.send(request("GET", "/download.bin", "a", ""));
+    json_once(&server, STATUS, |status| status["pond"]["waiting_to_write"] == 1);
+    // It has waited since its first byte, however its bytes drip.
+    half.send(".txt HTT");
+    let received = |status: &Value| status["totals"]["received_bytes"].as_u64();
+    let status =
+        json_once(&server, STATUS, |status| received(status) >= Some(60) && status["pond"]["half_a_head"] == 1);
+    let elapsed = since.elapsed();
+    let waits = status["waits"].as_array().expect("a list");
+    let waited: Vec<(u64, u128)> = waits
+        .iter()
+        .map(|wait| {
+            let number = |value: &Value| value.as_u64().expect("a number");
+            (number(&wait[1]), u128::from(number(&status["now"]) - number(&wait[2])))
+        })
+        .collect();
+    let [(1, half_waited), (2, slow_waited)] = waited[..] else { panic!("not half a head, and room: {waits:?}") };
+    assert!(half_waited > slow_waited && half_waited <= elapsed.as_nanos(), "{half_waited} {slow_waited} {elapsed:?}");
+    drop((idle, half, slow));
+    json_once(&server, STATUS, |status| status["waits"] == serde_json::json!([]));
+}
+
+#[test]
 fn a_lane_tells_the_steps_of_a_request_in_their_order_from_where_it_was_left_off() {
     let site = site();
     let server = start(&site, &[]);

@@ -10,6 +10,7 @@ use crate::engine::pond::{Kind, Wait};
 use crate::engine::transfer::Stream;
 use crate::engine::{CloseReason, Handler, Response, Service};
 use crate::http::status::Status;
+use crate::observe::lanes::Pen;
 
 /// What a client is told of a panic.
 const MISTAKE: &str = "the server made a mistake";
@@ -53,6 +54,18 @@ impl<S: Stream> Connection<S> {
             Some(_) if service.drain.watchers.are_dismissed() => now,
             Some(_) if kind == Kind::Idle => now + service.drain_grace(),
             Some(_) | None => self.quiet_since + service.drain_grace(),
+        }
+    }
+
+    /// Since when its client waits, or is waited for, as that pen writes it down; nothing for who watches.
+    pub fn waits_since(&self, pen: &Pen) -> Option<u64> {
+        match &self.state {
+            State::Responding(exchange) => exchange.remembered.received(),
+            State::Awaiting if !self.unread.is_empty() => Some(pen.nanoseconds(self.head_since)),
+            // Nothing has come or gone since it asked.
+            State::Awaiting | State::Working(_) | State::Lingering(_) | State::Taken => {
+                Some(pen.nanoseconds(self.quiet_since))
+            }
         }
     }
 

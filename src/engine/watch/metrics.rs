@@ -28,7 +28,7 @@ pub fn render(watch: &Watch) -> String {
 fn of_connections(watch: &Watch, text: &mut Text) {
     text.family("millpond_build_info", "gauge", "Which millpond this is.");
     text.sample("millpond_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
-    if let Some(scene) = watch.scene() {
+    if let Some((scene, _)) = watch.look() {
         let census = scene.census;
         text.family("millpond_connections", "gauge", "Connections held, by what they wait for.");
         for (state, count) in [

@@ -98,7 +98,9 @@ fn with_nobody_else_a_drain_ends_at_once_though_it_is_looked_at_all_the_time() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut watcher = Client::connect_to(address);
-                while watcher.try_send(LOOK).is_ok() && watcher.response_or_close("GET").is_some_and(|now| !now.closes()) {
+                while watcher.try_send(LOOK).is_ok()
+                    && watcher.response_or_close("GET").is_some_and(|now| !now.closes())
+                {
                     looks.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -192,7 +194,7 @@ fn the_page_sees_it_too_says_when_it_is_over_and_finds_the_next_server() {
     let address = server.address();
     let reader = slow_reader(&server);
     let shows = |text: &str| {
-        let shown = format!("document.getElementById('state').innerText.includes({text:?})");
+        let shown = format!("document.getElementById('state')?.innerText.includes({text:?})");
         wait_until(PATIENCE, text, || page.ask(&shown) == serde_json::json!(true));
     };
     page.show(&format!("http://{address}/.millpond/"), 1280, "light");

@@ -405,6 +405,37 @@ fn the_trace_has_a_track_for_each_thread_whose_slices_never_overlap() {
     assert!(begins >= 1 && begins == ends && steps >= 48, "{begins} {steps} {ends}");
 }
 
+rows!(shows_where_connections_are:
+    the_page_shows_where_connections_are_on_a_phone(390),
+    the_page_shows_where_connections_are_on_a_desk(1280),
+);
+
+fn shows_where_connections_are(width: u32) {
+    let Some(page) = Page::open() else { return };
+    let site = site();
+    let server = start(&site, &[]);
+    let (idle, mut half, mut slow) = (Client::connect(&server), Client::connect(&server), Client::connect(&server));
+    half.send("GET /hello.txt HTT");
+    slow.send(request("GET", "/download.bin", "a", ""));
+    page.show(&format!("http://{}/.millpond/", server.host()), width, "dark");
+    let shows = |text: &str, of: &str| {
+        wait_until(PATIENCE, text, || page.ask(&format!("{of}.includes({text:?})")) == serde_json::json!(true));
+    };
+    shows(
+        "half a head 1; waiting to write 1; turns due 0; with workers 0",
+        "document.getElementById('place').ariaLabel",
+    );
+    shows("has sent half a head", "document.getElementById('slowest').innerText");
+    shows("takes no more bytes", "document.getElementById('slowest').innerText");
+    assert_eq!(page.ask("document.documentElement.scrollWidth <= innerWidth"), serde_json::json!(true));
+    drop((idle, half, slow));
+    shows(
+        "half a head 0; waiting to write 0; turns due 0; with workers 0",
+        "document.getElementById('place').ariaLabel",
+    );
+    shows("none waits", "document.getElementById('slowest').innerText");
+}
+
 #[test]
 fn the_page_draws_itself_and_tells_what_was_done() {
     let Some(page) = Page::open() else { return };
@@ -413,7 +444,7 @@ fn the_page_draws_itself_and_tells_what_was_done() {
     let mut client = Client::connect(&server);
     client.ask(request("GET", "/hello.txt", "a", ""));
     page.show(&format!("http://{}/.millpond/", server.host()), 1280, "light");
-    for text in ["serving", "worker 1", "Everything is drawn that happens."] {
+    for text in ["serving", "worker 1", "Everything that happens is drawn."] {
         let shown = format!("document.body.innerText.includes({text:?})");
         wait_until(PATIENCE, text, || page.ask(&shown) == serde_json::json!(true));
     }

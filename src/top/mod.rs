@@ -36,7 +36,7 @@ pub fn run(top: &Top) -> Result<(), ClientError> {
         let now = match client.status() {
             Err(ClientError::Unreachable { address, .. }) if before["state"] == "draining" => {
                 // Whoever read it has seen enough.
-                let _ = writeln!(out, "{address} has drained, and ended");
+                let _ = writeln!(out, "{address} was draining, and has ended");
                 return Ok(());
             }
             answered => answered?,

@@ -182,7 +182,7 @@ fn top_sees_it_to_its_end_too() {
     assert!(lines.any(|line| line.contains(": draining, ")));
     drop(reader.finish());
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
-    assert_eq!(lines.last(), Some(format!("{} has drained, and ended", server.host())));
+    assert_eq!(lines.last(), Some(format!("{} was draining, and has ended", server.host())));
     assert_eq!(top.wait().expect("it ends").code(), Some(0));
 }
 

@@ -195,16 +195,18 @@ function say() {
   const label = byId('state');
   label.textContent = isEnded() ? 'ended' : isGone() ? 'not answering' : status?.state ?? 'connecting';
   label.className = isGone() ? 'bad' : status?.state === 'draining' ? 'leaving' : '';
-  byId('told').textContent = told(status);
+  // What is said of a drain is of the moment that is drawn.
+  const drawn = state.polls.length ? between(state.shownAt, 0).now : status;
+  byId('told').textContent = told(drawn?.state === 'draining' ? drawn : status);
 }
 
 function told(status) {
-  if (isEnded()) return 'The server has drained, and ended. As soon as there is another at this address, this page shows it.';
+  if (isEnded()) return 'The server was draining, and has ended. As soon as there is another at this address, this page shows it.';
   if (isGone()) return 'Nobody answers. What is shown is the last that was heard; this page goes on asking.';
   if (state.paused && status) return `Paused, ${((liveAt() - state.shownAt) / 1e9).toFixed(2)} s ago. Step with the buttons or the arrow keys.`;
   if (status?.state !== 'draining') return `Live: drawn ${DELAY_NS / 1e9} s after it happens.`;
-  const others = status.pond.connections - status.pond.watching;
-  const left = `${others} connection${others === 1 ? ' is' : 's are'} waited for, ${whole(status.drain.finished)} responses were finished since the signal.`;
+  const many = (count, one, more) => `${whole(count)} ${count === 1 ? one : more}`;
+  const left = `${many(status.pond.connections - status.pond.watching, 'connection is', 'connections are')} waited for, ${many(status.drain.finished, 'response was', 'responses were')} finished since the signal.`;
   return (status.accept_queues.length ? 'Who comes is still let in. ' : 'The port is closed. ') + left;
 }
 

@@ -103,7 +103,7 @@ impl Desk {
     /// Something was found to have come by now, and a worker is to look at it.
     pub fn note_arrival(&mut self, connection: Token, watch: Option<&Watch>) {
         if let (Some(pen), Some(watch)) = (&self.pen, watch) {
-            watch.waits.began(connection, pen.nanoseconds(Instant::now()));
+            watch.waits.began(connection, Some(pen.nanoseconds(Instant::now())));
         }
     }
 
@@ -164,12 +164,13 @@ fn note(pen: &mut Pen, what: What) {
 #[inline(never)]
 fn note_outcome(pen: &mut Pen, client: &Client<'_>, outcome: Outcome, watch: Option<&Watch>) {
     pen.note(noted(outcome));
-    let waits = match outcome {
-        Outcome::Close(_) | Outcome::Park(_, Wait { kind: Kind::Idle | Kind::End, .. }) => None,
-        Outcome::Park(..) | Outcome::Yield | Outcome::MayWait => client.waits_since(pen),
-    };
-    if let (Some(watch), Some(since)) = (watch, waits) {
-        watch.waits.began(client.token(), since);
+    match outcome {
+        Outcome::Close(_) | Outcome::Park(_, Wait { kind: Kind::Idle | Kind::End, .. }) => {}
+        Outcome::Park(..) | Outcome::Yield | Outcome::MayWait => {
+            if let Some(watch) = watch {
+                watch.waits.began(client.token(), client.waits_since(pen));
+            }
+        }
     }
 }
 

@@ -157,7 +157,9 @@ fn who_watches_and_takes_nothing_holds_up_nobody() {
         let _ = std::io::Write::write_all(&mut asking, LOOK.repeat(50_000).as_bytes());
     });
     let mut watcher = watcher(&server);
-    look_until(&mut watcher, "it waits for room", |status| status["pond"]["waiting_to_write"] == 1);
+    look_until(&mut watcher, "it waits for room", |status| {
+        status["pond"]["waiting_to_write"] == 1 && status["waits"] == serde_json::json!([])
+    });
     let since = Instant::now();
     server.signal(Signal::TERM);
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));

@@ -60,6 +60,7 @@ impl<S: Stream> Connection<S> {
     /// Since when its client waits, or is waited for, as that pen writes it down; nothing for who watches.
     pub fn waits_since(&self, pen: &Pen) -> Option<u64> {
         match &self.state {
+            _ if self.watches() => None,
             State::Responding(exchange) => exchange.remembered.received(),
             State::Awaiting if !self.unread.is_empty() => Some(pen.nanoseconds(self.head_since)),
             // Nothing has come or gone since it asked.

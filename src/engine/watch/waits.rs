@@ -25,15 +25,18 @@ pub struct Wait {
     pub since: Duration,
 }
 
+/// In place of a time: who watches.
+const UNTOLD: u64 = u64::MAX;
+
 impl Waits {
     pub fn new(connections_max: usize) -> Waits {
         Waits((0..connections_max).map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// What that connection is parked for has been waited for since then.
-    pub fn began(&self, connection: Token, since: u64) {
+    /// What that connection is parked for has been waited for since then; nothing that is told of who watches.
+    pub fn began(&self, connection: Token, since: Option<u64>) {
         if let Some(slot) = self.slot(connection) {
-            slot.store(since, Ordering::Relaxed);
+            slot.store(since.unwrap_or(UNTOLD), Ordering::Relaxed);
         }
     }
 
@@ -46,8 +49,8 @@ impl Waits {
                 Kind::Turn => For::Turn,
                 Kind::Idle | Kind::End => return None,
             };
-            let since = Duration::from_nanos(self.slot(connection)?.load(Ordering::Relaxed));
-            Some(Wait { connection, for_what, since })
+            let since = self.slot(connection)?.load(Ordering::Relaxed);
+            (since != UNTOLD).then_some(Wait { connection, for_what, since: Duration::from_nanos(since) })
         });
         let mut waits: Vec<Wait> = waits.collect();
         let order = |wait: &Wait| (wait.since, wait.connection.index);

@@ -29,6 +29,10 @@ fn write_all(text: &mut String, address: &str, before: &Value, now: &Value) -> s
         pond("connections"),
         pond("limit")
     )?;
+    if let Some(finished) = now.pointer("/drain/finished") {
+        let others = pond("connections") - pond("watching");
+        writeln!(text, "connections waited for {others}, responses finished since the signal {finished}")?;
+    }
     writeln!(
         text,
         "requests/s {:<10} sent {:<14} utilisation {:.0} %",
@@ -51,14 +55,19 @@ fn write_all(text: &mut String, address: &str, before: &Value, now: &Value) -> s
     let queued = |key: &str| queues.iter().map(|queue| queue[key].as_u64().unwrap_or(0)).sum::<u64>();
     writeln!(
         text,
-        "accept queue {} of {}; idle {}, half a head {}, waiting to write {}, turns due {}, active {}",
+        "accept queue {} of {}, with workers {}, watching {}",
         queued("length"),
         queued("limit"),
+        pond("active"),
+        pond("watching")
+    )?;
+    writeln!(
+        text,
+        "idle {}, half a head {}, waiting to write {}, turns due {}",
         pond("idle"),
         pond("half_a_head"),
         pond("waiting_to_write"),
-        pond("turns_due"),
-        pond("active")
+        pond("turns_due")
     )?;
     threads(text, before, now, seconds)?;
     writeln!(text, "\n{:<14} {:>14}  WHY", "LONGEST", "FOR")?;

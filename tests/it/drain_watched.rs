@@ -182,6 +182,9 @@ fn top_sees_it_to_its_end_too() {
     assert!(lines.any(|line| line.contains(": serving, ")));
     begin_to_drain(&server);
     assert!(lines.any(|line| line.contains(": draining, ")));
+    // How it stood when that was said depends on how quickly others left.
+    let waited = "connections waited for 1, responses finished since the signal 0";
+    assert!(lines.any(|line| line == waited), "what is waited for is told");
     drop(reader.finish());
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
     assert_eq!(lines.last(), Some(format!("{} was draining, and has ended", server.host())));

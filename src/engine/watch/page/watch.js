@@ -366,12 +366,18 @@ function dots(pen, count, watching, [left, top, wide, high], style, phase) {
   const size = 10;
   const columns = Math.max(1, Math.floor(wide / size));
   const room = columns * Math.max(1, Math.floor(high / size));
-  for (let index = 0; index < Math.min(count, room); index += 1) {
+  const shown = count > room ? room - 1 : count;
+  for (let index = 0; index < shown; index += 1) {
     const bob = calm.matches || state.paused ? 0 : Math.sin(phase + index * 1.7) * 1.1;
     pen.fillStyle = index < count - watching ? style : colours.watcher;
     pen.beginPath();
     pen.arc(left + (index % columns + .5) * size, top + (Math.floor(index / columns) + .5) * size + bob, 3.7, 0, 7);
     pen.fill();
+  }
+  if (shown < count) {
+    pen.fillStyle = colours.text;
+    pen.font = font(15, '600');
+    pen.fillText('…', left + (shown % columns) * size - 1, top + (Math.floor(shown / columns) + .5) * size + 4);
   }
 }
 
@@ -394,7 +400,7 @@ function box(pen, title, [count, watching], [left, top, wide, high], style, grou
 
 function wheel(pen, name, share, [cx, cy, radius], angle) {
   pen.strokeStyle = colours.accent;
-  pen.lineWidth = 3;
+  pen.lineWidth = radius > 24 ? 3 : 1.5;
   pen.beginPath();
   pen.arc(cx, cy, radius, 0, 7);
   for (let spoke = 0; spoke < 8; spoke += 1) {
@@ -405,10 +411,9 @@ function wheel(pen, name, share, [cx, cy, radius], angle) {
   pen.stroke();
   pen.fillStyle = colours.text;
   pen.textAlign = 'center';
-  pen.font = font(radius > 30 ? 16 : 11);
-  pen.fillText(`${(100 * share).toFixed(0)} %`, cx, cy + 5);
-  pen.font = font(radius > 30 ? 15 : 11);
-  pen.fillText(name, cx, cy + radius * 1.18 + 17);
+  pen.font = font(radius > 24 ? 15 : 11);
+  if (radius > 24) pen.fillText(`${(100 * share).toFixed(0)} %`, cx, cy + 5);
+  pen.fillText(name, cx, cy + radius * 1.18 + (radius > 24 ? 17 : 10));
   pen.textAlign = 'left';
 }
 

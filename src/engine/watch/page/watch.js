@@ -46,10 +46,12 @@ const isEnded = () => isGone() && last()?.state === 'draining';
 
 // ---- what the server says --------------------------------------------------------------------------------------------
 
-let nextPoll = 0;
+let [nextPoll, asks] = [0, false];
 async function poll() {
+  if (asks) return; // an event that is told twice would be heard twice
   clearTimeout(nextPoll);
   if (!document.hidden && !state.paused) {
+    asks = true;
     try {
       const query = state.next ? `?since=${state.next.join(',')}` : '';
       const answer = await fetch(`status.json${query}`, { cache: 'no-store' });
@@ -59,6 +61,7 @@ async function poll() {
     } catch (error) {
       state.failed += 1;
     }
+    asks = false;
     say();
   }
   nextPoll = setTimeout(poll, state.failed < 3 ? POLL_MS : Math.min(SLOW_POLL_MS, POLL_MS * 2 ** state.failed));

@@ -292,14 +292,17 @@ pub const RECENT: Duration = Duration::from_secs(5);
 /// Events of one lane that one answer tells: a quarter of a second at the most that is written down, several times over.
 pub const STATUS_EVENTS_MAX: usize = 8192;
 
+/// Of those who wait, so many that have waited longest are told of: as many as a page or a terminal has room for.
+pub const STATUS_WAITS_MAX: usize = 8;
+
 /// How often `millpond top` looks: as often as people can read.
 pub const TOP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long it waits for an answer: a server that is that busy is worth knowing of.
 pub const TOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Bytes of an answer that it reads at most: two hundred workers, with all that one answer tells of each.
-pub const TOP_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of an answer that it reads at most: a thousand workers, with all that is told of each, several times over.
+pub const TOP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Between two moments at which it is counted how many connections are in hand: thousands of them in [`RECENT`], and out of
 /// step with the kernel's ticks, at which threads are put aside.

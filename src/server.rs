@@ -137,7 +137,8 @@ impl Server {
         let backlogs =
             self.listeners.iter().filter_map(|listener| Some((listener.address().to_string(), listener.backlog()?)));
         self.listeners.iter().for_each(receipt::stamp);
-        self.watch = Some(Arc::new(Watch::new(self.limits.workers, from, backlogs.collect())));
+        self.watch =
+            Some(Arc::new(Watch::new(self.limits.workers, self.limits.connections_max, from, backlogs.collect())));
         self
     }
 
@@ -197,7 +198,7 @@ impl Server {
         let service = service.watched(Arc::clone(&watch));
         let mill = Arc::new(Mill::new(service, send_queues, channels)?);
         let seen = Arc::downgrade(&mill);
-        watch.see(move || seen.upgrade().map(|mill| mill.scene()));
+        watch.see(move || seen.upgrade().map(|mill| mill.look()));
         accept::run(&mill, listeners, &mut tell)
     }
 }

@@ -14,7 +14,7 @@ use crate::http::authority;
 
 /// Watch the threads of a millpond that runs with --watch
 ///
-/// Like top: lanes, numbers, and the connections that take longest. Where standard output is no terminal it prints plain
+/// Like top: numbers, threads, and the connections that wait longest. Where standard output is no terminal it prints plain
 /// lines. To serve a directory named top: millpond ./top
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
 #[command(name = "millpond top", version)]

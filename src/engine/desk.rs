@@ -206,6 +206,10 @@ impl Seat {
 }
 
 impl Unread {
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Something has come that the next turn has to look for.
     pub fn miss(&mut self) {
         self.missed = true;

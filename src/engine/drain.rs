@@ -4,7 +4,8 @@
 //! on meanwhile. Then, in this order: whoever the kernel has connected already is let in, then the port is closed; a
 //! response says `Connection: close` unless the next request is here already; a connection on which nothing moves is
 //! closed, after a last look whether a request has come; responses under way are sent to their end. When the time is
-//! up, what is still open is cut: reset, so that no client takes half a response for a whole one.
+//! up, what is still open is cut: reset, so that no client takes half a response for a whole one. Whoever
+//! [watches](super::watchers) sees it to the end, and doesn't put that off.
 //!
 //! There is no second machinery for it. Workers go on as ever, and know the request for the drain when they meet it; the
 //! sweep does the rest, with a deadline that is near for everyone.
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::accept::{self, Swept};
+use super::connection::Outcome;
 use super::desk::Desk;
 use super::listen::Listener;
 use super::mill::Mill;
@@ -28,7 +30,7 @@ pub struct Drained {
     pub took: Duration,
     /// Responses that were finished since it was asked for.
     pub finished: usize,
-    /// Connections that were cut because the time was up.
+    /// Connections that were cut because the time was up; who only watched isn't counted.
     pub cut: usize,
 }
 
@@ -41,29 +43,50 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
         accept_the_queue(mill, listener, desk);
     }
     drop(listeners);
-    let deadline = begun + mill.service.limits.drain_timeout;
-    loop {
-        mill.departures.want();
-        let now = Instant::now();
-        if mill.pond.occupied() == 0 || now >= deadline {
-            break;
-        }
-        sweep::conclude_due(mill, desk, now);
-        // Whoever parked before the request did so as if there were time.
-        sweep::conclude_later_than(mill, desk, now + config::DRAIN_GRACE);
-        let interval = config::DRAIN_SWEEP_INTERVAL.min(deadline - now);
-        let mut departures = [PollFd::new(&mill.departures, PollFlags::IN)];
-        if poll(&mut departures, Some(&accept::timespec(interval))).is_ok() {
-            mill.departures.hush();
-        }
-    }
-    let cut = mill.pond.occupied();
+    wait_for_all(mill, desk, begun + mill.service.limits.drain_timeout);
+    let cut = mill.pond.occupied().saturating_sub(request.watchers.count());
     for mut connection in mill.pond.take_parked() {
+        if connection.watches() && !connection.is_responding() {
+            mill.settle(connection, Outcome::Close(CloseReason::Drained));
+            continue;
+        }
         log::debug!("{}: closed: {}", connection.peer(), CloseReason::Cut);
         desk.note_about::<H>(connection.token(), What::Closed(CloseReason::Cut.number()));
         connection.abandon(&mill.service);
     }
     Drained { took: begun.elapsed(), finished: request.responses_finished(), cut }
+}
+
+/// Until all have left, or the time is up. Who watches is not waited for.
+fn wait_for_all<H: Handler>(mill: &Mill<H>, desk: &mut Desk, deadline: Instant) {
+    let watchers = &mill.service.drain.watchers;
+    let mut dismissed_at = None;
+    loop {
+        mill.departures.want();
+        let now = Instant::now();
+        // In this order: who has left between the two looks makes it seem as if somebody were left.
+        let open = mill.pond.occupied();
+        let deadline = if open > watchers.count() {
+            deadline
+        } else {
+            watchers.dismiss();
+            deadline.min(*dismissed_at.get_or_insert(now) + config::DRAIN_GRACE)
+        };
+        if open == 0 || now >= deadline {
+            return;
+        }
+        sweep::conclude_due(mill, desk, now);
+        // Whoever parked before the request did so as if there were time; who watches, before it was dismissed.
+        let latest = if watchers.are_dismissed() { now } else { now + config::DRAIN_GRACE };
+        sweep::conclude_later_than(mill, desk, latest);
+        let interval = config::DRAIN_SWEEP_INTERVAL.min(deadline - now);
+        let mut departures = [PollFd::new(&mill.departures, PollFlags::IN)];
+        desk.note_rest::<H>();
+        if poll(&mut departures, Some(&accept::timespec(interval))).is_ok() {
+            mill.departures.hush();
+        }
+        desk.note_waking::<H>(|| 0);
+    }
 }
 
 /// Lets in those who were promised an answer. No more than the queue holds, or those who keep coming would keep the

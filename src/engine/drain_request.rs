@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::net::RecvFlags;
 
+use super::notes::Whose;
+use super::watchers::Watchers;
+
 /// The server's side. With a [delay](crate::config::Limits::drain_delay), the drain begins some time after it was asked
 /// for: until then clients are let in and answered, each for the last time on its connection.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct DrainRequest {
     begun: AtomicBool,
     /// Responses finished since.
     finished: AtomicUsize,
+    /// Who looks on.
+    pub watchers: Watchers,
 }
 
 /// Ends the server from anywhere: another thread, a signal handler, the handler of a request.
@@ -40,7 +45,8 @@ impl DrainRequest {
         let (wake, sender) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
         let handle = DrainHandle { requested: Arc::default(), wake: Arc::new(sender) };
-        Ok(DrainRequest { handle, wake, begun: AtomicBool::new(false), finished: AtomicUsize::new(0) })
+        let (begun, finished) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Ok(DrainRequest { handle, wake, begun, finished, watchers: Watchers::default() })
     }
 
     pub fn handle(&self) -> DrainHandle {
@@ -71,8 +77,8 @@ impl DrainRequest {
     }
 
     /// Counts a response as finished, if that is of interest by now.
-    pub fn response_finished(&self) {
-        if self.is_made() {
+    pub fn response_finished(&self, whose: Whose) {
+        if self.is_made() && whose == Whose::Client {
             self.finished.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Input};
-use super::notes::Remembered;
+use super::notes::{Remembered, Whose};
 use super::transfer::Transfer;
 use super::{Answer, Handler, Response, Service, Work};
 use crate::config;
@@ -79,12 +79,23 @@ impl Asked {
 
     /// What comes after the response, with `behind` received behind its request.
     #[inline(always)]
-    pub fn then<H>(&self, response: &Response, behind: &[u8], input: &Input, service: &Service<H>) -> Then {
-        let last = (service.drain.is_made() && !head::is_complete(behind)) || self.is_ended_by_closing(response);
+    pub fn then<H>(
+        &self,
+        response: &Response,
+        whose: Whose,
+        behind: &[u8],
+        input: &Input,
+        service: &Service<H>,
+    ) -> Then {
+        let drain = &service.drain;
+        let leaving = drain.is_made() && !head::is_complete(behind) && !drain.watchers.may_stay(whose);
+        let last = leaving || self.is_ended_by_closing(response);
         let quiet = behind.is_empty() && input.is_drained() && self.body == Body::None;
         match self.persistence {
             Persistence::KeepAlive if !last => Then::NextRequest,
             Persistence::Close if quiet => Then::Close,
+            // Nobody is to wait for what it may still send.
+            Persistence::KeepAlive if quiet && whose == Whose::Observer => Then::Close,
             // One that expected the connection to go on may send more before it reads that it doesn't.
             Persistence::KeepAlive | Persistence::Close => Then::Linger,
         }

@@ -15,6 +15,7 @@ use super::send_queue::SendQueues;
 use super::transfer::Stream;
 use super::turns::Turns;
 use super::watch::Scene;
+use super::watch::waits::Wait as Waiting;
 use super::{CloseReason, Service};
 
 /// A connection of a client, in the hands of a worker or of the accept loop.
@@ -112,13 +113,22 @@ impl<H> Mill<H> {
 
     /// What there is to be seen at this moment.
     pub fn scene(&self) -> Scene {
+        let drain = &self.service.drain;
         Scene {
             census: self.pond.census(),
             connections_max: self.pond.capacity(),
             turns_due: self.turns.count(),
             panics: self.panics.load(Ordering::Relaxed),
-            leaving: self.service.drain.is_made(),
+            watching: drain.watchers.count(),
+            finished_leaving: drain.is_made().then(|| drain.responses_finished()),
         }
+    }
+
+    /// The same, and who has waited longest.
+    pub fn look(&self) -> (Scene, Vec<Waiting>) {
+        let watch = self.service.watch.as_ref();
+        let waits = watch.map(|watch| watch.waits.longest(self.pond.parked()));
+        (self.scene(), waits.unwrap_or_default())
     }
 
     /// Has every worker leave as soon as it looks for events again.

@@ -1,15 +1,14 @@
 //! The machinery: sockets, threads and time, for whatever handler is plugged in.
 //!
 //! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
-//! out by a [`socket`], [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are built),
-//! [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells; [`own`] are the
-//! pages of the server itself, [`notes`] what is written down for who watches, [`receipt`] when something came, and [`watch`]
-//! shows it; [`exchange`] is a
-//! request and its response under way, [`linger`] what follows the last one, and [`connection`] the state machine that a
-//! turn moves on. [`turns`]
-//! are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a
-//! [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at
-//! the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
+//! out by a [`socket`], [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are
+//! built), [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells and
+//! the [`watchers`] see; [`own`] are the pages of the server itself, [`notes`] what is written down for who watches,
+//! [`receipt`] when something came, and [`watch`] shows it; [`exchange`] is a request and its response under way, [`linger`] what follows the last one,
+//! and [`connection`] the state machine that a turn moves on. [`turns`] are those that need no event, [`rest`] is how
+//! many workers are up, and the [`mill`] what all threads share; a [`worker`] gives turns; [`listen`],
+//! [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at the clock, and by
+//! [`send_queue`] at what clients take; the [`drain`] ends it all.
 //!
 //! ```text
 //!              accept                          ready
@@ -68,6 +67,7 @@ pub mod certificate;
 pub mod tls;
 pub mod desk;
 pub mod drain_request;
+pub mod watchers;
 pub mod health;
 pub mod own;
 pub mod watch;

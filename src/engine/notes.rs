@@ -13,6 +13,7 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 use super::connection::Outcome;
 use super::desk::Desk;
 use super::exchange::Exchange;
+use super::mill::Client;
 use super::poller::{Interest, Token, join};
 use super::pond::{Kind, Wait};
 use super::watch::Watch;
@@ -75,6 +76,15 @@ pub struct Remembered(u64);
 impl Remembered {
     const UNNOTED: Remembered = Remembered(0);
     const BY_OBSERVER: Remembered = Remembered(u64::MAX);
+
+    /// When the request had come, as a pen writes it down; nothing of an observer's.
+    pub fn received(self) -> Option<u64> {
+        (self != Remembered::BY_OBSERVER).then_some(self.0)
+    }
+
+    pub fn whose(self) -> Whose {
+        if self == Remembered::BY_OBSERVER { Whose::Observer } else { Whose::Client }
+    }
 }
 
 impl Desk {
@@ -92,6 +102,14 @@ impl Desk {
         if let Some(pen) = self.pen::<H>() {
             pen.turn_to(number(connection));
             note(pen, what);
+        }
+    }
+
+    /// What comes next is about that connection.
+    #[inline]
+    pub fn turn_to<H: Handler>(&mut self, connection: Token) {
+        if let Some(pen) = self.pen::<H>() {
+            pen.turn_to(number(connection));
         }
     }
 
@@ -138,9 +156,16 @@ impl Desk {
 
     /// How a turn has ended.
     #[inline]
-    pub fn note_outcome<H: Handler>(&mut self, outcome: Outcome) {
+    pub fn note_outcome<H: Handler>(&mut self, client: &Client<'_>, outcome: Outcome, watch: Option<&Watch>) {
         if let Some(pen) = self.pen::<H>() {
-            note(pen, noted(outcome));
+            note_outcome(pen, client, outcome, watch);
+        }
+    }
+
+    /// Something was found to have come by now, and a worker is to look at it.
+    pub fn note_arrival<H: Handler>(&mut self, connection: Token, watch: Option<&Watch>) {
+        if let (Some(pen), Some(watch)) = (self.pen::<H>(), watch) {
+            watch.waits.began(connection, Some(pen.nanoseconds(Instant::now())));
         }
     }
 
@@ -205,6 +230,19 @@ pub fn write<H: Handler>(pen: &mut Option<Box<Pen>>, what: What) {
 #[inline(never)]
 fn note(pen: &mut Pen, what: What) {
     pen.note(what);
+}
+
+#[inline(never)]
+fn note_outcome(pen: &mut Pen, client: &Client<'_>, outcome: Outcome, watch: Option<&Watch>) {
+    pen.note(noted(outcome));
+    match outcome {
+        Outcome::Close(_) | Outcome::Park(_, Wait { kind: Kind::Idle | Kind::End, .. }) => {}
+        Outcome::Park(..) | Outcome::Yield | Outcome::MayWait => {
+            if let Some(watch) = watch {
+                watch.waits.began(client.token(), client.waits_since(pen));
+            }
+        }
+    }
 }
 
 #[inline(never)]

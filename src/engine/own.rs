@@ -47,6 +47,11 @@ impl Page {
         }
     }
 
+    /// Who sends clients here is part of the work, who watches isn't.
+    pub fn whose(self) -> Whose {
+        if self == Page::Health { Whose::Client } else { Whose::Observer }
+    }
+
     /// Whether making it takes so long that others are to be answered first.
     fn is_laborious(self) -> bool {
         match self {
@@ -57,35 +62,34 @@ impl Page {
 }
 
 impl<H> Service<H> {
-    /// Whether the request is for a page of the server's own that this client may see.
+    /// Whether there is any page of the server's own.
     #[inline]
-    pub fn asks_for_own(&self, request: &RequestHead<'_>, peer: Peer) -> bool {
-        (self.health == Health::Told || self.watch.is_some()) && self.own(request, peer).is_some()
+    pub fn has_own(&self) -> bool {
+        self.health == Health::Told || self.watch.is_some()
     }
 
+    /// The page of the server's own that is asked for, if this client may see it.
     #[cold]
-    fn own(&self, request: &RequestHead<'_>, peer: Peer) -> Option<Page> {
+    pub fn own(&self, request: &RequestHead<'_>, peer: Peer) -> Option<Page> {
         let RequestTarget::Resource { path, .. } = &request.target else { return None };
         let page = Page::with_path(path.relative()?)?;
         let told = page == Page::Health && self.health == Health::Told;
         (told || self.watch.as_ref().is_some_and(|watch| watch.admits(request, peer))).then_some(page)
     }
 
-    /// The page, and whose it is; `None` where there is none for this client, or others are to be answered first.
+    /// That page, and whose it is; `None` where others are to be answered first.
     #[cold]
     pub fn own_page(
         &self,
+        page: Page,
         request: &RequestHead<'_>,
-        peer: Peer,
         patience: Patience,
         whose: &mut Whose,
     ) -> Option<Response> {
-        let page = self.own(request, peer)?;
         if page.is_laborious() && patience == Patience::None {
             return None;
         }
-        // Who sends clients here is part of the work, who watches isn't.
-        *whose = if page == Page::Health { Whose::Client } else { Whose::Observer };
+        *whose = page.whose();
         let response = match (request.method, page, &self.watch) {
             (Method::Get | Method::Head, Page::Health, _) => health::respond(self.standing()),
             (Method::Get | Method::Head, page, Some(watch)) => watch.respond(page, &request.target),

@@ -242,6 +242,11 @@ impl<T> Pond<T> {
         census
     }
 
+    /// Those that are parked, and for what, each as of the moment it was looked at.
+    pub fn parked(&self) -> impl Iterator<Item = (Token, Kind)> {
+        self.find(is_parked).filter_map(|found| Some((found.token, kind(found.state)?)))
+    }
+
     /// Connections that may be held.
     pub fn capacity(&self) -> usize {
         self.slots.len()
@@ -377,6 +382,10 @@ fn state(kind: Kind) -> u32 {
         Kind::Turn => TURN,
         Kind::End => END,
     }
+}
+
+fn kind(state: u32) -> Option<Kind> {
+    [Kind::Idle, Kind::Busy, Kind::Room, Kind::Turn, Kind::End].into_iter().find(|kind| self::state(*kind) == state)
 }
 
 /// A panic while one of these locks was held left nothing half done: what they guard is replaced whole.

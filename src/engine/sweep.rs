@@ -12,7 +12,6 @@ use std::time::Instant;
 use super::connection::Outcome;
 use super::desk::Desk;
 use super::mill::{Client, Mill};
-use super::notes::noted;
 use super::{CloseReason, Handler};
 use crate::config;
 
@@ -33,7 +32,7 @@ pub fn make_room<H: Handler>(mill: &Mill<H>, desk: &mut Desk) -> bool {
     for _ in 0..config::MAKE_ROOM_TRIES_MAX {
         let Some(idlest) = mill.pond.take_idlest() else { return false };
         if idlest.stream().has_input() {
-            await_turn(mill, idlest);
+            await_turn(mill, desk, idlest);
         } else {
             settle(mill, desk, idlest, Outcome::Close(CloseReason::MadeRoom));
             return true;
@@ -47,7 +46,7 @@ fn conclude<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: 
     if connection.is_responding() {
         untaken = mill.send_queues.untaken(connection.stream(), connection.peer());
     } else if connection.stream().has_input() {
-        return await_turn(mill, connection);
+        return await_turn(mill, desk, connection);
     }
     let outcome = connection.conclude(desk, &mill.service, untaken);
     settle(mill, desk, connection, outcome);
@@ -55,16 +54,18 @@ fn conclude<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: 
 
 /// Parks or closes; if something has come meanwhile, or there is more to do, that is for a worker.
 fn settle<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, connection: Client<'m>, outcome: Outcome) {
-    desk.note_about::<H>(connection.token(), noted(outcome));
+    desk.turn_to::<H>(connection.token());
+    desk.note_outcome::<H>(&connection, outcome, mill.service.watch.as_deref());
     match mill.settle(connection, outcome) {
-        Some(woken) => await_turn(mill, woken),
+        Some(woken) => await_turn(mill, desk, woken),
         // It may have been queued: one whose turn was due already, and that was taken by the deadline it had before.
         None => mill.nudge_if_wanted(),
     }
 }
 
-fn await_turn<'m, H: Handler>(mill: &'m Mill<H>, mut connection: Client<'m>) {
+fn await_turn<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: Client<'m>) {
     connection.miss();
+    desk.note_arrival::<H>(connection.token(), mill.service.watch.as_deref());
     mill.await_turn(connection);
     mill.nudge_if_wanted();
 }

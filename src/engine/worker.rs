@@ -30,7 +30,6 @@ use super::channel::Channel;
 use super::connection::{Connection, Outcome};
 use super::desk::{Arrival, Desk, Patience, Seat};
 use super::mill::{Client, Mill};
-use super::notes::noted;
 use super::poller::{Batch, Run};
 use super::{CloseReason, Handler, receipt};
 use crate::config;
@@ -156,7 +155,8 @@ fn serve_batch<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, places: &mut 
     for Place { client, seat } in left {
         let Some(mut client) = client.take() else { continue };
         client.leave(seat);
-        desk.note_about::<H>(client.token(), noted(Outcome::MayWait));
+        desk.turn_to::<H>(client.token());
+        desk.note_outcome::<H>(&client, Outcome::MayWait, mill.service.watch.as_deref());
         mill.await_turn(client);
     }
     mill.nudge_if_wanted();
@@ -200,7 +200,7 @@ fn serve_turns<H: Handler>(mill: &Mill<H>, desk: &mut Desk) {
 fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome: Outcome, desk: &mut Desk) {
     // Bounded, so that who sends a little all the time doesn't keep a worker.
     for _ in 0..config::ROUNDS_MAX {
-        desk.note_outcome::<H>(outcome);
+        desk.note_outcome::<H>(&client, outcome, mill.service.watch.as_deref());
         match mill.settle(client, outcome) {
             None => return,
             Some(woken) => client = woken,
@@ -211,9 +211,10 @@ fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome
             client.leave(&mut desk.seat);
         }
     }
-    desk.note_outcome::<H>(outcome);
+    desk.note_outcome::<H>(&client, outcome, mill.service.watch.as_deref());
     if let Some(mut woken) = mill.settle(client, outcome) {
         woken.miss();
+        desk.note_arrival::<H>(woken.token(), mill.service.watch.as_deref());
         mill.await_turn(woken);
     }
 }

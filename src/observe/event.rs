@@ -114,7 +114,7 @@ impl What {
 impl For {
     const ALL: [For; 5] = [For::Request, For::RestOfHead, For::Room, For::Turn, For::End];
 
-    fn number(self) -> u32 {
+    pub fn number(self) -> u32 {
         match self {
             For::Request => 0,
             For::RestOfHead => 1,

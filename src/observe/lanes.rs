@@ -46,6 +46,8 @@ pub struct Counters {
     pub busy: AtomicU64,
     /// When the last rest ended, or, with the lowest bit set, began: nanoseconds since the lanes were made.
     pub since: AtomicU64,
+    /// One batch in so many is written down; 0 before it was first decided.
+    pub every: AtomicU64,
     /// From the taking of a request to the last byte of its response; not of an observer's.
     pub service: Histogram,
     /// From the kernel's receipt of what a turn was had for until it was had; of one turn in so many.
@@ -276,6 +278,7 @@ impl Pen {
         (self.window_ends, self.events_before) = (now + WINDOW, self.events);
         if every != self.every {
             self.every = every;
+            self.lane.counts.every.store(every, Ordering::Relaxed);
             self.connection = 0;
             self.write(What::Samples(u32::try_from(every).unwrap_or(u32::MAX)), now);
         }

@@ -55,15 +55,13 @@ impl Client {
         Ok(Client { watched: watched.clone(), stream })
     }
 
-    /// How it is now, with the events of each lane since a number.
+    /// How it is now.
     ///
     /// # Errors
     /// When the server doesn't answer, doesn't tell, or isn't a millpond.
-    pub fn status(&mut self, since: Option<&[u64]>) -> Result<Value, ClientError> {
-        let since = since.map(|since| since.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
-        let query = since.map_or(String::new(), |since| format!("?since={since}"));
+    pub fn status(&mut self) -> Result<Value, ClientError> {
         let host = host(&self.watched);
-        let request = format!("GET /.millpond/status.json{query} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let request = format!("GET /.millpond/status.json HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let address = self.watched.to_string();
         let unreadable = || ClientError::Unreadable { address: address.clone() };
         let unreachable = |cause| ClientError::Unreachable { address: address.clone(), cause };

@@ -1,6 +1,6 @@
 //! `millpond top`: the page of `--watch` for a terminal, and over a pipe as plain lines.
 //!
-//! Reading order: [`client`] asks, [`waits`] follows connections from event to event, and [`view`] says it in lines.
+//! Reading order: [`client`] asks, [`waits`] finds who waits longest, and [`view`] says it in lines.
 //!
 //! *Invariants:* nothing that the other end says is written to a terminal as it came: numbers are read as numbers, and
 //! words are those of this program, or have their controls taken out.
@@ -18,27 +18,30 @@ pub mod view;
 pub mod waits;
 
 use client::{Client, ClientError};
-use waits::Waits;
 
 /// Takes the cursor home, and wipes what is below it.
 const WIPE: &str = "\x1b[H\x1b[J";
 
-/// Looks again and again until it is interrupted, or once.
+/// Looks again and again until it is interrupted or the server has drained, or once.
 ///
 /// # Errors
 /// When the server can't be asked, or tells nothing.
 pub fn run(top: &Top) -> Result<(), ClientError> {
     let mut client = Client::connect(&top.address)?;
-    let mut waits = Waits::default();
-    let mut before = client.status(None)?;
-    waits.begin(&before);
+    let mut before = client.status()?;
     let mut out = io::stdout();
     let is_screen = out.is_terminal() && !top.once;
     loop {
         thread::sleep(top.interval.0);
-        let now = client.status(Some(waits.next()))?;
-        waits.hear(&now);
-        let text = view::render(&top.address.to_string(), &before, &now, &waits);
+        let now = match client.status() {
+            Err(ClientError::Unreachable { address, .. }) if before["state"] == "draining" => {
+                // Whoever read it has seen enough.
+                let _ = writeln!(out, "{address} was draining, and has ended");
+                return Ok(());
+            }
+            answered => answered?,
+        };
+        let text = view::render(&top.address.to_string(), &before, &now);
         let written = if is_screen { write!(out, "{WIPE}{text}") } else { writeln!(out, "{text}") };
         match written.and_then(|()| out.flush()) {
             Ok(()) if !top.once => before = now,

@@ -4,20 +4,17 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::waits::{Wait, Waits, Why};
+use super::waits::{self, Why};
 use super::{number, seconds_between};
 
-/// How many of those that wait longest.
-const LONGEST: usize = 8;
-
 /// All of it.
-pub fn render(address: &str, before: &Value, now: &Value, waits: &Waits) -> String {
+pub fn render(address: &str, before: &Value, now: &Value) -> String {
     let mut text = String::new();
-    write_all(&mut text, address, before, now, waits).expect("a String takes every text");
+    write_all(&mut text, address, before, now).expect("a String takes every text");
     text
 }
 
-fn write_all(text: &mut String, address: &str, before: &Value, now: &Value, waits: &Waits) -> std::fmt::Result {
+fn write_all(text: &mut String, address: &str, before: &Value, now: &Value) -> std::fmt::Result {
     let seconds = seconds_between(before, now);
     let rate = |pointer: &str| (number(now, pointer) - number(before, pointer)) / seconds;
     let word =
@@ -32,6 +29,10 @@ fn write_all(text: &mut String, address: &str, before: &Value, now: &Value, wait
         pond("connections"),
         pond("limit")
     )?;
+    if let Some(finished) = now.pointer("/drain/finished") {
+        let others = pond("connections") - pond("watching");
+        writeln!(text, "connections waited for {others}, responses finished since the signal {finished}")?;
+    }
     writeln!(
         text,
         "requests/s {:<10} sent {:<14} utilisation {:.0} %",
@@ -55,28 +56,25 @@ fn write_all(text: &mut String, address: &str, before: &Value, now: &Value, wait
     let queued = |key: &str| queues.iter().map(|queue| queue[key].as_u64().unwrap_or(0)).sum::<u64>();
     writeln!(
         text,
-        "accept queue {} of {}; idle {}, half a head {}, waiting to write {}, turns due {}, active {}",
+        "accept queue {} of {}, with workers {}, watching {}",
         queued("length"),
         queued("limit"),
+        pond("active"),
+        pond("watching")
+    )?;
+    writeln!(
+        text,
+        "idle {}, half a head {}, waiting to write {}, turns due {}",
         pond("idle"),
         pond("half_a_head"),
         pond("waiting_to_write"),
-        pond("turns_due"),
-        pond("active")
+        pond("turns_due")
     )?;
     threads(text, before, now, seconds)?;
-    if waits.one_in > 1 {
-        writeln!(text, "\nonly one batch in {} is written down; the numbers above count all", waits.one_in)?;
-    }
-    writeln!(text, "\n{:<14} {:>14}  WHY", "CONNECTION", "FOR")?;
-    for (connection, wait) in waits.longest(LONGEST) {
-        let connection: String = connection.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
-        writeln!(
-            text,
-            "{connection:<14} {:>14}  {}",
-            over(wait, time((number(now, "/now") - wait.since) / 1e9)),
-            why(wait.why)
-        )?;
+    writeln!(text, "\n{:<14} {:>14}  WHY", "LONGEST", "FOR")?;
+    for wait in waits::longest(now) {
+        let waited = time((number(now, "/now") - wait.since) / 1e9);
+        writeln!(text, "{:<14} {waited:>14}  {}", wait.who, why(wait.why))?;
     }
     Ok(())
 }
@@ -120,13 +118,9 @@ fn busy(before: &Value, now: &Value, seconds: f64) -> f64 {
     ((sum(now) - sum(before)) / seconds / count).clamp(0.0, 1.0)
 }
 
-fn over(wait: Wait, time: String) -> String {
-    if wait.is_longer { format!("over {time}") } else { time }
-}
-
 fn why(why: Why) -> &'static str {
     match why {
-        Why::Worker => "a worker has it",
+        Why::Worker => "it is at one batch: it waits for a disk, or computes",
         Why::RestOfHead => "half a head: the rest has not come",
         Why::Room => "the client takes no more of the response",
         Why::Turn => "its turn is due",

@@ -30,7 +30,7 @@ fn site() -> Site {
 }
 
 /// Connects until nobody listens any more.
-fn wait_until_refused(address: SocketAddr, timeout: Duration) {
+pub fn wait_until_refused(address: SocketAddr, timeout: Duration) {
     let deadline = Instant::now() + timeout;
     loop {
         match TcpStream::connect_timeout(&address, timeout) {
@@ -46,7 +46,7 @@ fn wait_until_refused(address: SocketAddr, timeout: Duration) {
 
 /// The last line on stderr says how the drain went: at least so many responses finished, and exactly so many
 /// connections cut. One more may be finished: a client has its answer before the server has counted it.
-fn assert_summary(stderr: &[u8], finished: usize, cut: usize) {
+pub fn assert_summary(stderr: &[u8], finished: usize, cut: usize) {
     let text = String::from_utf8_lossy(stderr);
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("drained in ")).collect();
     let [line] = lines.as_slice() else { panic!("not one line about the drain: {text:?}") };

@@ -37,6 +37,7 @@ mod floods;
 mod cache;
 mod transfer;
 mod drain;
+mod drain_watched;
 mod faults;
 mod shortage;
 mod stopped;

@@ -148,12 +148,36 @@ fn wrk(threads: &str, connections: &str) {
     let (site, out) = (site(), Site::new());
     let server = Server::start(site.root(), &["--workers", "2"]);
     let text = run_well("wrk", &["-t", threads, "-c", connections, "-d", "1s", &url(&server, "/1k.bin")], out.root());
+    assert!(requests_in(&text) > 100, "{text}");
+    assert_eq!(Client::connect(&server).ask(plain_get("/hello.txt")).content, b"hello, world\n");
+}
+
+/// How many requests wrk has made, none of which had an error.
+fn requests_in(text: &str) -> u64 {
     // It names errors only if there are some.
     assert!(!text.contains("errors") && !text.contains("Non-2xx"), "{text}");
     let requests = text.lines().find_map(|line| line.trim().split_once(" requests in ")).map(|(count, _)| count.trim());
-    let requests: u64 = requests.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in {text}"));
-    assert!(requests > 100, "{text}");
-    assert_eq!(Client::connect(&server).ask(plain_get("/hello.txt")).content, b"hello, world\n");
+    requests.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in {text}"))
+}
+
+#[test]
+fn what_the_server_tells_of_its_work_agrees_with_wrk_within_five_in_a_hundred() {
+    if skips(program("wrk").is_some(), "wrk") {
+        return;
+    }
+    let _alone = load::alone();
+    let (site, out) = (site(), Site::new());
+    let server = Server::start(site.root(), &["--watch", "--workers", "2", "--access-log", "off"]);
+    let mut watcher = Client::connect(&server);
+    let mut responses = || {
+        let status = watcher.ask("GET /.millpond/status.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let status: serde_json::Value = serde_json::from_slice(&status.content).expect("it is JSON");
+        status["totals"]["responses"].as_u64().expect("a count")
+    };
+    let before = responses();
+    let text = run_well("wrk", &["-t", "1", "-c", "64", "-d", "2s", &url(&server, "/1k.bin")], out.root());
+    let (counted, made) = (responses() - before, requests_in(&text));
+    assert!(counted.abs_diff(made) * 20 <= made, "the server counts {counted}, wrk {made}");
 }
 
 // -------------------------------------------------------------------------------------------------------- system calls

@@ -27,7 +27,7 @@ fn once_it_prints_how_it_is_in_plain_lines() {
         let version = env!("CARGO_PKG_VERSION");
         assert!(text.starts_with(&format!("millpond {version} at {}: serving, ", server.host())), "{text}");
         assert!(text.contains(", half a head 1, waiting to write 0, ") && text.contains("\nworker 1 "), "{text}");
-        assert!(text.contains("half a head: the rest has not come"), "the longest is told of: {text}");
+        assert!(text.contains(" half a head: the rest has not come"), "the longest is told of: {text}");
         assert!(!text.contains('\x1b') && text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }
 }

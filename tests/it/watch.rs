@@ -281,6 +281,36 @@ fn the_pond_tells_what_connections_wait_for() {
 }
 
 #[test]
+fn the_longest_waits_are_told_with_what_they_are_for_and_since_when() {
+    let site = site();
+    let server = start(&site, &[]);
+    let (idle, mut half, mut slow) = (Client::connect(&server), Client::connect(&server), Client::connect(&server));
+    let since = std::time::Instant::now();
+    half.send("GET /hello");
+    json_once(&server, STATUS, |status| status["pond"]["half_a_head"] == 1);
+    slow.send(request("GET", "/download.bin", "a", ""));
+    json_once(&server, STATUS, |status| status["pond"]["waiting_to_write"] == 1);
+    // It has waited since its first byte, however its bytes drip.
+    half.send(".txt HTT");
+    let received = |status: &Value| status["totals"]["received_bytes"].as_u64();
+    let status =
+        json_once(&server, STATUS, |status| received(status) >= Some(60) && status["pond"]["half_a_head"] == 1);
+    let elapsed = since.elapsed();
+    let waits = status["waits"].as_array().expect("a list");
+    let waited: Vec<(u64, u128)> = waits
+        .iter()
+        .map(|wait| {
+            let number = |value: &Value| value.as_u64().expect("a number");
+            (number(&wait[1]), u128::from(number(&status["now"]) - number(&wait[2])))
+        })
+        .collect();
+    let [(1, half_waited), (2, slow_waited)] = waited[..] else { panic!("not half a head, and room: {waits:?}") };
+    assert!(half_waited > slow_waited && half_waited <= elapsed.as_nanos(), "{half_waited} {slow_waited} {elapsed:?}");
+    drop((idle, half, slow));
+    json_once(&server, STATUS, |status| status["waits"] == serde_json::json!([]));
+}
+
+#[test]
 fn a_lane_tells_the_steps_of_a_request_in_their_order_from_where_it_was_left_off() {
     let site = site();
     let server = start(&site, &[]);
@@ -446,6 +476,37 @@ fn the_trace_has_a_track_for_each_thread_whose_slices_never_overlap() {
     assert!(begins >= 1 && begins == ends && steps >= 48, "{begins} {steps} {ends}");
 }
 
+rows!(shows_where_connections_are:
+    the_page_shows_where_connections_are_on_a_phone(390),
+    the_page_shows_where_connections_are_on_a_desk(1280),
+);
+
+fn shows_where_connections_are(width: u32) {
+    let Some(page) = Page::open() else { return };
+    let site = site();
+    let server = start(&site, &[]);
+    let (idle, mut half, mut slow) = (Client::connect(&server), Client::connect(&server), Client::connect(&server));
+    half.send("GET /hello.txt HTT");
+    slow.send(request("GET", "/download.bin", "a", ""));
+    page.show(&format!("http://{}/.millpond/", server.host()), width, "dark");
+    let shows = |text: &str, of: &str| {
+        wait_until(PATIENCE, text, || page.ask(&format!("{of}.includes({text:?})")) == serde_json::json!(true));
+    };
+    shows(
+        "half a head 1; waiting to write 1; turns due 0; with workers 0",
+        "document.getElementById('place').ariaLabel",
+    );
+    shows("has sent half a head", "document.getElementById('slowest').innerText");
+    shows("takes no more bytes", "document.getElementById('slowest').innerText");
+    assert_eq!(page.ask("document.documentElement.scrollWidth <= innerWidth"), serde_json::json!(true));
+    drop((idle, half, slow));
+    shows(
+        "half a head 0; waiting to write 0; turns due 0; with workers 0",
+        "document.getElementById('place').ariaLabel",
+    );
+    shows("none waits", "document.getElementById('slowest').innerText");
+}
+
 #[test]
 fn the_page_draws_itself_and_tells_what_was_done() {
     let Some(page) = Page::open() else { return };
@@ -454,7 +515,7 @@ fn the_page_draws_itself_and_tells_what_was_done() {
     let mut client = Client::connect(&server);
     client.ask(request("GET", "/hello.txt", "a", ""));
     page.show(&format!("http://{}/.millpond/", server.host()), 1280, "light");
-    for text in ["serving", "worker 1", "Everything is drawn that happens."] {
+    for text in ["serving", "worker 1", "Everything that happens is drawn."] {
         let shown = format!("document.body.innerText.includes({text:?})");
         wait_until(PATIENCE, text, || page.ask(&shown) == serde_json::json!(true));
     }

@@ -371,7 +371,7 @@ fn the_variable_of_every_option_is_named_after_it() {
 }
 
 #[test]
-fn completions_know_every_option_and_nothing_that_is_hidden() {
+fn completions_know_every_option_those_of_top_too_and_nothing_that_is_hidden() {
     for shell in Shell::value_variants() {
         let script = Manual::Completions(*shell).text().expect("memory takes it");
         let script = String::from_utf8(script).expect("it is text");
@@ -379,7 +379,9 @@ fn completions_know_every_option_and_nothing_that_is_hidden() {
             let Some(long) = argument.get_long() else { continue };
             assert_eq!(script.contains(long), !argument.is_hide_set(), "{long} for {shell}");
         }
-        assert!(script.contains("version"), "{shell}");
+        for word in ["version", "top", "once", "interval"] {
+            assert!(script.contains(word), "{word} for {shell}");
+        }
     }
 }
 
@@ -391,7 +393,10 @@ fn the_manual_page_has_every_option_and_what_follows_them_in_help() {
         let Some(long) = argument.get_long() else { continue };
         assert_eq!(page.contains(&format!("--{long}\\fR")), !argument.is_hide_set(), "{long}");
     }
-    for title in ["Examples:", "Environment:", "Signals:", "Exit codes:"] {
+    for option in ["once", "interval"] {
+        assert!(page.contains(&format!("--{option}\\fR")), "of top: {option}");
+    }
+    for title in ["MILLPOND TOP", "Examples:", "Environment:", "Signals:", "Exit codes:"] {
         assert!(page.contains(title), "{title}");
     }
 }

@@ -1,5 +1,7 @@
 //! What happens to a connection outside of its turns: the clock is looked at, a panic is answered, it is given up.
 
+use std::time::Instant;
+
 use super::{Connection, Outcome, State};
 use crate::engine::desk::Desk;
 use crate::engine::exchange::Exchange;
@@ -8,6 +10,7 @@ use crate::engine::pond::{Kind, Wait};
 use crate::engine::transfer::Stream;
 use crate::engine::{CloseReason, Handler, Response, Service};
 use crate::http::status::Status;
+use crate::observe::lanes::Pen;
 
 /// What a client is told of a panic.
 const MISTAKE: &str = "the server made a mistake";
@@ -43,6 +46,28 @@ impl<S: Stream> Connection<S> {
         };
         self.leave(&mut desk.seat);
         outcome
+    }
+
+    /// Until when it is kept while draining if nothing comes. Who watches stays, and is looked at now and then.
+    pub(super) fn drained_at<H>(&self, kind: Kind, now: Instant, service: &Service<H>) -> Instant {
+        match &self.watches {
+            Some(_) if service.drain.watchers.are_dismissed() => now,
+            Some(_) if kind == Kind::Idle => now + service.drain_grace(),
+            Some(_) | None => self.quiet_since + service.drain_grace(),
+        }
+    }
+
+    /// Since when its client waits, or is waited for, as that pen writes it down; nothing for who watches.
+    pub fn waits_since(&self, pen: &Pen) -> Option<u64> {
+        match &self.state {
+            _ if self.watches() => None,
+            State::Responding(exchange) => exchange.remembered.received(),
+            State::Awaiting if !self.unread.is_empty() => Some(pen.nanoseconds(self.head_since)),
+            // Nothing has come or gone since it asked.
+            State::Awaiting | State::Working(_) | State::Lingering(_) | State::Taken => {
+                Some(pen.nanoseconds(self.quiet_since))
+            }
+        }
     }
 
     /// What is left of a turn that has panicked: 500 if no byte of a response has been sent.

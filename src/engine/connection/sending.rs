@@ -50,7 +50,7 @@ impl<S: Stream> Connection<S> {
             // Not the begin of the turn: a slow disk is no quiet client.
             Patience::ForDisk => Instant::now(),
         };
-        service.drain.response_finished();
+        service.drain.response_finished(exchange.remembered.whose());
         desk.note_finished::<H>(&exchange);
         service.log(&mut exchange);
         desk.give_back_output(exchange.transfer.into_buffer());

@@ -28,7 +28,7 @@ pub fn render(watch: &Watch) -> String {
 fn of_connections(watch: &Watch, text: &mut Text) {
     text.family("millpond_build_info", "gauge", "Which millpond this is.");
     text.sample("millpond_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
-    if let Some(scene) = watch.scene() {
+    if let Some((scene, _)) = watch.look() {
         let census = scene.census;
         text.family("millpond_connections", "gauge", "Connections held, by what they wait for.");
         for (state, count) in [
@@ -44,7 +44,7 @@ fn of_connections(watch: &Watch, text: &mut Text) {
         text.family("millpond_connections_limit", "gauge", "Connections that may be held.");
         text.sample("millpond_connections_limit", &[], scene.connections_max);
         text.family("millpond_draining", "gauge", "Whether the end has been asked for.");
-        text.sample("millpond_draining", &[], u8::from(scene.leaving));
+        text.sample("millpond_draining", &[], u8::from(scene.finished_leaving.is_some()));
         text.family("millpond_panics_total", "counter", "Turns that ended in a panic.");
         text.sample("millpond_panics_total", &[], scene.panics);
     }

@@ -1,6 +1,7 @@
 //! Watching the pool work: who may, and what there is to be seen, under `/.millpond/`.
 //!
-//! Reading order: [`access`] says who may; [`recent`] is what has been lately, [`status`] all of it as JSON, [`metrics`]
+//! Reading order: [`access`] says who may; [`recent`] is what has been lately, [`waits`] who
+//! has waited longest, [`status`] all of it as JSON, [`metrics`]
 //! for Prometheus, [`trace`] as a timeline; the page that draws it lies in `page/`.
 //!
 //! *Invariants:* watching takes nothing from who is watched but the time it takes to tell: threads write down what they do
@@ -30,8 +31,10 @@ pub mod metrics;
 pub mod recent;
 pub mod status;
 pub mod trace;
+pub mod waits;
 
 use self::recent::{Glances, Recent};
+use self::waits::{Wait, Waits};
 
 /// What the machinery looks like at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +44,14 @@ pub struct Scene {
     pub turns_due: usize,
     /// Turns that have ended in a panic.
     pub panics: usize,
-    /// Whether the drain has been asked for.
-    pub leaving: bool,
+    /// Connections that watch, wherever they are.
+    pub watching: usize,
+    /// Once the drain has been asked for, the responses that were finished since.
+    pub finished_leaving: Option<usize>,
 }
 
 /// How to look at the machinery; nothing once it is gone.
-type Sight = Box<dyn Fn() -> Option<Scene> + Send + Sync>;
+type Sight = Box<dyn Fn() -> Option<(Scene, Vec<Wait>)> + Send + Sync>;
 
 /// What is written down, and who may read it.
 pub struct Watch {
@@ -61,6 +66,7 @@ pub struct Watch {
     backlogs: Vec<(String, Backlog)>,
     queues: Mutex<SendQueues>,
     sight: OnceLock<Sight>,
+    pub waits: Waits,
     recent: Mutex<Recent>,
     /// How often the accept loop has looked, and how many requests were in nobody's hands then, summed.
     glances: AtomicU64,
@@ -68,8 +74,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Lanes for so many workers. `backlogs` are the listeners.
-    pub fn new(workers: usize, from: Proxies, backlogs: Vec<(String, Backlog)>) -> Watch {
+    /// Lanes for so many workers, and room for so many connections. `backlogs` are the listeners.
+    pub fn new(workers: usize, connections_max: usize, from: Proxies, backlogs: Vec<(String, Backlog)>) -> Watch {
         let lane = || Arc::new(Lane::new(config::LANE_EVENTS));
         let (main, workers): (Arc<Lane>, Vec<Arc<Lane>>) = (lane(), (0..workers).map(|_| lane()).collect());
         let epoch = Instant::now();
@@ -82,6 +88,7 @@ impl Watch {
             backlogs,
             queues,
             sight: OnceLock::new(),
+            waits: Waits::new(connections_max),
             recent,
             glances: AtomicU64::new(0),
             glimpsed: AtomicU64::new(0),
@@ -89,7 +96,7 @@ impl Watch {
     }
 
     /// Says how to look at the machinery, once there is one.
-    pub fn see(&self, sight: impl Fn() -> Option<Scene> + Send + Sync + 'static) {
+    pub fn see(&self, sight: impl Fn() -> Option<(Scene, Vec<Wait>)> + Send + Sync + 'static) {
         // A second one would be the same machinery.
         let _ = self.sight.set(Box::new(sight));
     }
@@ -151,7 +158,8 @@ impl Watch {
         std::iter::once(("accept".to_owned(), &*self.main)).chain(workers)
     }
 
-    fn scene(&self) -> Option<Scene> {
+    /// What there is to be seen, and who has waited longest.
+    fn look(&self) -> Option<(Scene, Vec<Wait>)> {
         self.sight.get().and_then(|look| look())
     }
 

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::waits::Wait;
 use super::{Scene, Watch, recent};
 use crate::config;
 use crate::engine::CloseReason;
-use crate::engine::poller::split;
+use crate::engine::poller::{join, split};
 use crate::http::target::RequestTarget;
 use crate::observe::event::{Event, KINDS, PARKED_FOR};
 use crate::observe::histogram::Counts;
@@ -30,17 +31,17 @@ pub fn numbers(target: &RequestTarget<'_>, lanes: usize) -> Option<Vec<u64>> {
 pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
     let now = Instant::now();
     let elapsed = u64::try_from(now.duration_since(watch.epoch).as_nanos()).unwrap_or(u64::MAX);
-    let scene = watch.scene();
+    let (scene, waits) = watch.look().unzip();
     let queues: Vec<Value> = watch
         .accept_queues()
         .iter()
         .map(|(address, queue)| json!({ "address": address, "length": queue.length, "limit": queue.limit }))
         .collect();
     let mut service = Counts::none();
-    let mut wait = Counts::none();
+    let mut waited = Counts::none();
     for lane in &watch.workers {
         service.add(&lane.counts.service.counts());
-        wait.add(&lane.counts.wait.counts());
+        waited.add(&lane.counts.wait.counts());
     }
     let lately = watch.recent.lock().unwrap_or_else(PoisonError::into_inner).look(
         now,
@@ -58,12 +59,14 @@ pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
     json!({
         "server": concat!("millpond ", env!("CARGO_PKG_VERSION")),
         "now": elapsed,
-        "state": if scene.is_none_or(|scene| scene.leaving) { "draining" } else { "serving" },
+        "state": if scene.is_none_or(|scene| scene.finished_leaving.is_some()) { "draining" } else { "serving" },
+        "drain": scene.and_then(|scene| scene.finished_leaving).map(|finished| json!({ "finished": finished })),
         "pond": scene.map(pond),
+        "waits": waits.unwrap_or_default().iter().map(wait).collect::<Vec<_>>(),
         "accept_queues": queues,
         "recent": recently(&lately),
         "service": histogram(&service),
-        "wait": histogram(&wait),
+        "wait": histogram(&waited),
         "accepting": thread(&watch.main, elapsed, None),
         "workers": workers,
         "totals": totals(watch, scene),
@@ -86,7 +89,16 @@ fn pond(scene: Scene) -> Value {
         "turns_due": census.turns,
         "lingering": census.ends,
         "turns_queued": scene.turns_due,
+        // Of those above, who watches.
+        "watching": scene.watching,
     })
+}
+
+/// Who waits, for what (a number among the names of `parked_for`), and since when on the same clock as `now`.
+fn wait(wait: &Wait) -> Value {
+    let Wait { connection, for_what, since } = *wait;
+    let since = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    json!([stay(join(connection.generation, connection.index)), for_what.number(), since])
 }
 
 fn recently(lately: &recent::Lately) -> Value {
@@ -136,6 +148,8 @@ fn thread(lane: &Lane, elapsed: u64, share: Option<f64>) -> Value {
         "sent_bytes": load(&counts.sent),
         "busy_seconds": seconds(recent::busy(lane, elapsed)),
         "busy_share": share,
+        // What it is at, if it doesn't rest, began then.
+        "busy_since": Some(load(&counts.since)).filter(|since| *since != 0 && since & 1 == 0),
         "processor_seconds": seconds(load(&counts.processor)),
         "voluntary_switches": load(&counts.voluntary),
         "involuntary_switches": load(&counts.involuntary),
@@ -172,7 +186,8 @@ fn events(name: &str, lane: &Lane, since: Option<u64>) -> Value {
         None => lane.ring.read(u64::MAX, 0),
     };
     let events: Vec<(u64, String, u32, u32)> = page.events.iter().map(line).collect();
-    json!({ "name": name, "next": page.next, "missed": page.missed, "events": events })
+    let one_in = load(&lane.counts.every).max(1);
+    json!({ "name": name, "next": page.next, "missed": page.missed, "one_in": one_in, "events": events })
 }
 
 fn line(event: &Event) -> (u64, String, u32, u32) {

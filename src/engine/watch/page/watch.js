@@ -3,35 +3,57 @@
 'use strict';
 
 const POLL_MS = 250;
+const SLOW_POLL_MS = 5000; // where nobody answers: another server may come, and the browser complains of every try
 const KEPT_NS = 12e9; // a little more than the rings hold
-const DELAY_NS = 650e6; // drawn so much later, so that what is drawn has been heard of
+const DELAY_NS = 600e6; // drawn so much later, so that what is drawn has been heard of
 const byId = (id) => document.getElementById(id);
 if (window.parent !== window) document.documentElement.classList.add('framed');
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
-// What a stretch of work came to: a colour of Okabe and Ito's, which people with any colour vision tell apart, and a
-// pattern besides.
+// What a stretch of work came to: a colour of Okabe and Ito's, which people with any colour vision tell apart, a pattern
+// besides, and in what colour to write on it.
 const SORTS = {
-  accept: ['#009e73', 'dots', 'accepts'],
-  take: ['#8fb8d0', 'plain', 'takes a connection, reads'],
-  answer: ['#0072b2', 'plain', 'answers'],
-  room: ['#d55e00', 'upright', 'stops: the client must take more'],
-  head: ['#e69f00', 'slanted', 'stops: half a head'],
-  turn: ['#cc79a7', 'level', 'stops: its share is used up'],
-  close: ['#56b4e9', 'cross', 'closes'],
-  observer: ['#8a8a8a', 'plain', 'tells this page'],
+  accept: ['#009e73', 'dots', 'accepts', '#000'],
+  take: ['#8fb8d0', 'plain', 'takes a connection, reads', '#000'],
+  answer: ['#0072b2', 'plain', 'answers', '#fff'],
+  room: ['#d55e00', 'upright', 'stops: the client must take more', '#000'],
+  head: ['#e69f00', 'slanted', 'stops: half a head', '#000'],
+  turn: ['#cc79a7', 'level', 'stops: its share is used up', '#000'],
+  close: ['#56b4e9', 'cross', 'closes', '#000'],
+  observer: ['#8a8a8a', 'plain', 'tells this page', '#000'],
 };
+const NAMES = Object.keys(SORTS);
+
+// The numbers above the picture, from two answers a second apart: a name, a text, an explanation.
+const NUMBERS = [
+  ['requests/s', (two) => digits(per(two, (status) => status.totals.responses)), 'responses sent per second, over the last second'],
+  ['utilisation', (two) => `${Math.min(100, 100 * per(two, busy) / two.now.workers.length).toFixed(0)} %`, 'share of their time that workers are busy, over the last second'],
+  ['p50', (two) => time(two.now.recent.seconds.p50), 'half of the responses took no longer, from when a worker took the request to the last byte; over 5 s'],
+  ['p99', (two) => time(two.now.recent.seconds.p99), 'the same of 99 in 100'],
+  ['p99.9', (two) => time(two.now.recent.seconds.p99_9), 'the same of 999 in 1000'],
+  ['wait, p99', (two) => time(two.now.recent.wait_seconds.p99), 'from the kernel\'s receipt of a request until a worker took it; 99 in 100 waited no longer; over 5 s'],
+  ['L = λ·W', (two) => digits(two.now.recent.in_service), "Little's law: requests in service are requests per second times the mean time of one, as far as they are finished; over 5 s"],
+  ['L, seen', (two) => digits(two.now.recent.seen), 'requests in service, on the average of thousands of looks; over 5 s'],
+];
 
 const state = {
   next: null, lanes: [], polls: [], names: null,
   offset: null, // the server's clock less this one's
-  paused: false, shownAt: 0, failed: 0, watchers: new Set(), connections: new Map(), sampling: 1, missed: 0,
+  paused: false, shownAt: 0, failed: 0, watchers: new Set(),
 };
+const last = () => state.polls.at(-1);
+// Two tries, for a connection that was closed just then may have been the browser's last but one.
+const isGone = () => state.failed > 1;
+const isEnded = () => isGone() && last()?.state === 'draining';
 
 // ---- what the server says --------------------------------------------------------------------------------------------
 
+let [nextPoll, asks] = [0, false];
 async function poll() {
+  if (asks) return; // an event that is told twice would be heard twice
+  clearTimeout(nextPoll);
   if (!document.hidden && !state.paused) {
+    asks = true;
     try {
       const query = state.next ? `?since=${state.next.join(',')}` : '';
       const answer = await fetch(`status.json${query}`, { cache: 'no-store' });
@@ -41,102 +63,90 @@ async function poll() {
     } catch (error) {
       state.failed += 1;
     }
+    asks = false;
     say();
   }
-  setTimeout(poll, state.failed > 4 ? 4 * POLL_MS : POLL_MS);
+  nextPoll = setTimeout(poll, state.failed < 3 ? POLL_MS : Math.min(SLOW_POLL_MS, POLL_MS * 2 ** state.failed));
 }
+document.addEventListener('visibilitychange', poll);
 
 function take(status) {
-  const last = state.polls.at(-1);
-  if (last && status.now < last.now) return location.reload(); // another server has come in its place
   const offset = status.now - performance.now() * 1e6;
+  // Another server has come in its place: its clock began later.
+  if (last() && (status.now < last().now || (state.failed > 0 && offset < state.offset - 1e9))) return location.reload();
   state.offset = state.offset === null ? offset : Math.max(state.offset + (offset - state.offset) / 16, offset);
   state.names = status.names;
   if (!state.next) {
-    state.lanes = status.lanes.map((lane) => ({ name: lane.name, stretches: [], busy: [], before: null, open: null, woke: null }));
+    state.lanes = status.lanes.map((lane) => ({ name: lane.name, stretches: [], gaps: [], before: null, open: null }));
     state.next = status.lanes.map((lane) => Math.max(0, lane.next - 4000));
   } else {
-    status.lanes.forEach((lane, index) => {
-      lane.events.forEach((event) => hear(state.lanes[index], event));
-      state.missed += lane.missed;
-      state.next[index] = lane.next;
-      forget(state.lanes[index], status.now - KEPT_NS);
+    status.lanes.forEach((told, index) => {
+      const lane = state.lanes[index];
+      if (told.missed > 0 && told.events.length) {
+        if (lane.before !== null) lane.gaps.push({ begin: lane.before, end: told.events[0][0] });
+        lane.before = lane.open = null;
+      }
+      told.events.forEach((event) => hear(lane, event));
+      state.next[index] = told.next;
+      for (const list of [lane.stretches, lane.gaps]) list.splice(0, firstFrom(list, status.now - KEPT_NS));
     });
   }
+  status.one_in = Math.max(...status.lanes.map((lane) => lane.one_in));
   delete status.lanes;
   state.polls.push(status);
   while (state.polls[0].now < status.now - KEPT_NS) state.polls.shift();
-  reconcile(status);
 }
 
-function forget(lane, before) {
-  const drop = (list) => { let count = 0; while (count < list.length && list[count].end < before) count += 1; list.splice(0, count); };
-  drop(lane.stretches);
-  drop(lane.busy);
+// The first that ends at a time or later; they are in order.
+function firstFrom(list, at) {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle].end < at) low = middle + 1; else high = middle;
+  }
+  return low;
 }
 
 // One event: [time, connection, kind, value].
 function hear(lane, [at, connection, kind, value]) {
   const what = state.names.kinds[kind];
-  if (what === 'woke') { lane.woke = at; lane.open = null; }
-  else if (what === 'rests') { if (lane.woke !== null) lane.busy.push({ begin: lane.woke, end: at }); lane.woke = null; lane.open = null; }
-  else if (what === 'samples') { state.sampling = value; lane.open = null; }
+  if (what === 'woke' || what === 'rests' || what === 'samples') lane.open = null;
   else {
     if (!lane.open || lane.open.connection !== connection) {
       lane.open = { begin: lane.before ?? at, end: at, connection, sort: 'take' };
       lane.stretches.push(lane.open);
     }
     lane.open.end = at;
-    follow(lane.open, connection, what, value, at);
+    lane.open.sort = sortOf(lane.open.sort, what, value);
+    if (what === 'observed') state.watchers.add(connection);
+    // A browser that watches may ask for other things by the same connection.
+    if (what === 'answered') state.watchers.delete(connection);
+    if (state.watchers.has(connection)) lane.open.sort = 'observer';
+    if (what === 'closed') state.watchers.delete(connection);
   }
   lane.before = at;
 }
 
-function follow(stretch, connection, what, value, at) {
-  const its = state.connections.get(connection) ?? { begun: null, why: '', last: at };
-  its.last = at;
-  const parkedFor = what === 'parked' ? ['request', 'head', 'room', 'turn', 'end'][value] : null;
-  if (what === 'accepted') stretch.sort = 'accept';
-  if (what === 'received' && its.begun === null) { [its.begun, its.longer, its.why] = [at, false, 'active']; }
-  if (what === 'observed') state.watchers.add(connection);
-  if (what === 'finished') { stretch.sort = 'answer'; its.begun = null; }
-  // A browser that watches may ask for other things by the same connection.
-  if (what === 'answered') { state.watchers.delete(connection); stretch.sort = 'answer'; }
-  if (parkedFor === 'request' || parkedFor === 'end') its.begun = null;
-  else if (parkedFor) {
-    // Whose request was not heard of has waited for longer than is known.
-    if (its.begun === null) [its.begun, its.longer] = [at, true];
-    stretch.sort = parkedFor;
-    its.why = parkedFor;
-  }
-  if (what === 'took' && its.begun !== null) its.why = its.why || 'active';
-  if (what === 'closed') { if (stretch.sort === 'take') stretch.sort = 'close'; state.connections.delete(connection); state.watchers.delete(connection); }
-  else state.connections.set(connection, its);
-  if (state.watchers.has(connection)) stretch.sort = 'observer';
-}
-
-// What was left out of the rings may have ended a wait: there are no more of a kind than the pond has.
-function reconcile(status) {
-  if (!status.pond) return;
-  const room = { head: status.pond.half_a_head, room: status.pond.waiting_to_write, turn: status.pond.turns_due + status.pond.active, active: status.pond.active };
-  const waiting = [...state.connections].filter(([, its]) => its.begun !== null).sort((a, b) => b[1].last - a[1].last);
-  for (const [connection, its] of waiting) {
-    if (its.last > status.now - 500e6) continue; // the pond was counted a moment before or after
-    if (room[its.why] > 0) room[its.why] -= 1; else state.connections.delete(connection);
-  }
+function sortOf(sort, what, value) {
+  if (what === 'accepted') return 'accept';
+  if (what === 'answered' || what === 'finished') return 'answer';
+  if (what === 'parked') return { 1: 'head', 2: 'room', 3: 'turn' }[value] ?? sort;
+  return what === 'closed' && sort === 'take' ? 'close' : sort;
 }
 
 // ---- numbers ---------------------------------------------------------------------------------------------------------
 
 // The last answer by a time, and the one so many nanoseconds before it.
 function between(at, span) {
-  const until = state.polls.filter((each) => each.now <= at);
-  const now = until.at(-1) ?? state.polls[0];
-  const before = until.findLast((each) => each.now <= now.now - span) ?? state.polls[0];
+  const now = state.polls.findLast((each) => each.now <= at) ?? state.polls[0];
+  const before = state.polls.findLast((each) => each.now <= now.now - span) ?? state.polls[0];
   return { now, before, seconds: (now.now - before.now) / 1e9 };
 }
 
-const digits = (number) => number >= 100 ? Math.round(number).toLocaleString('en') : number >= 10 ? number.toFixed(1) : number.toFixed(2);
+const per = ({ now, before, seconds }, count) => (count(now) - count(before)) / seconds;
+const busy = (status) => status.workers.reduce((sum, worker) => sum + worker.busy_seconds, 0);
+const whole = (number) => Math.round(number).toLocaleString('en');
+const digits = (number) => number >= 100 ? whole(number) : number >= 10 ? number.toFixed(1) : number > 0 ? number.toFixed(2) : '0';
 function time(seconds) {
   if (!(seconds > 0)) return '–';
   if (seconds < 1e-3) return `${digits(seconds * 1e6)} µs`;
@@ -144,80 +154,83 @@ function time(seconds) {
 }
 
 function numbers(at) {
-  if (state.polls.length < 2) return;
-  const { now, before, seconds } = between(at, 1e9);
-  if (seconds > 0) {
-    byId('rate').textContent = digits((now.totals.responses - before.totals.responses) / seconds);
-    const busy = now.workers.reduce((sum, each, index) => sum + each.busy_seconds - before.workers[index].busy_seconds, 0);
-    byId('utilisation').textContent = `${Math.min(100, 100 * busy / seconds / now.workers.length).toFixed(0)} %`;
-    threads(now, before, seconds);
-  }
-  const last = now.recent.seconds;
-  byId('p50').textContent = time(last.p50);
-  byId('p99').textContent = time(last.p99);
-  byId('p999').textContent = time(last.p99_9);
-  byId('little').textContent = `${digits(now.recent.in_service)}, ${digits(now.recent.seen)}`;
+  const two = between(at, 1e9);
+  const known = two.seconds > 0 && !isEnded();
+  NUMBERS.forEach(([, text], index) => { byId('numbers').querySelectorAll('dd')[index].textContent = known ? text(two) : '–'; });
+  threads(known ? two : null);
+  slowest(isEnded() ? null : two.now);
+  byId('sampling').textContent = two.now.one_in > 1
+    ? `Too much happens to write all of it down: one batch in ${two.now.one_in} is drawn. The numbers count everything.`
+    : 'Everything that happens is drawn.';
 }
 
-function cells(row, texts) {
-  texts.forEach((text, index) => {
-    const cell = row.insertCell();
-    cell.textContent = text;
-    if (index > 0 && row.parentNode.id === 'threads') cell.className = 'number';
-  });
-}
-
-function threads(now, before, seconds) {
+function table(id, rows) {
   const body = document.createElement('tbody');
-  body.id = 'threads';
-  const row = (name, its, was) => {
-    const per = (key) => (its[key] - was[key]) / seconds;
-    const batches = its.batches - was.batches;
-    cells(body.insertRow(), [name, `${Math.min(100, 100 * per('busy_seconds')).toFixed(0)} %`, digits(per('turns')),
-      batches ? digits((its.turns - was.turns) / batches) : '–', `${(100 * per('processor_seconds')).toFixed(0)} %`,
-      `${digits(per('voluntary_switches'))} / ${digits(per('involuntary_switches'))}`]);
-  };
-  row('accept', now.accepting, before.accepting);
-  now.workers.forEach((its, index) => row(`worker ${index}`, its, before.workers[index]));
-  byId('threads').replaceWith(body);
+  body.id = id;
+  const heads = byId(id).parentNode.tHead.rows[0].cells;
+  for (const texts of rows) {
+    const row = body.insertRow();
+    texts.forEach((text, index) => { const cell = row.insertCell(); cell.textContent = text; cell.className = heads[index].className; });
+  }
+  byId(id).replaceWith(body);
 }
 
-const WHY = { head: 'half a head: the rest has not come', room: 'the client takes no more of the response', turn: 'its turn is due', active: 'a worker has it' };
+function threads(two) {
+  const row = (name, its, was) => {
+    const more = (key) => (its[key] - was[key]) / two.seconds;
+    const percent = (key) => `${Math.min(100, 100 * more(key)).toFixed(0)} %`;
+    const turns = name === 'accept' ? ['–', '–'] : [digits(more('turns')), more('batches') ? digits(more('turns') / more('batches')) : '–'];
+    return [name, percent('busy_seconds'), ...turns, percent('processor_seconds'), `${digits(more('voluntary_switches'))} / ${digits(more('involuntary_switches'))}`];
+  };
+  table('threads', two ? [row('accept', two.now.accepting, two.before.accepting), ...two.now.workers.map((its, index) => row(`worker ${index}`, its, two.before.workers[index]))]
+    : state.lanes.map((lane) => [lane.name, '–', '–', '–', '–', '–']));
+}
+
+const WHY = { 1: 'has sent half a head', 2: 'takes no more bytes', 3: 'its turn is due' };
 
 function slowest(now) {
-  const waiting = [...state.connections].filter(([id, its]) => its.begun !== null && !state.watchers.has(id) && now - its.begun > 50e6);
-  waiting.sort((a, b) => a[1].begun - b[1].begun);
-  const body = document.createElement('tbody');
-  body.id = 'slowest';
-  for (const [connection, its] of waiting.slice(0, 6)) {
-    const row = body.insertRow();
-    cells(row, [connection, (its.longer ? 'over ' : '') + time((now - its.begun) / 1e9), WHY[its.why] ?? its.why]);
-    row.cells[1].className = 'number';
-  }
-  if (!waiting.length) cells(body.insertRow(), ['none waits', '', '']);
-  byId('slowest').replaceWith(body);
+  const held = (now?.workers ?? []).map((worker, index) => [`worker ${index}`, worker.busy_since, 'is held up by a disk, or computes'])
+    .filter(([, since]) => since !== null && now.now - since > 50e6);
+  const parked = (now?.waits ?? []).map(([connection, what, since]) => [connection, since, WHY[what]]);
+  const rows = [...held, ...parked].map(([who, since, why]) => [who, time((now.now - since) / 1e9), why]);
+  table('slowest', rows.length ? rows : [['none waits', '', '']]);
 }
 
 function say() {
-  const status = state.polls.at(-1);
+  const status = last();
   const label = byId('state');
-  const gone = state.failed > 2;
-  label.textContent = gone ? 'not answering' : status ? status.state : 'connecting';
-  label.classList.toggle('bad', gone || status?.state === 'draining');
-  byId('sampling').textContent = state.sampling > 1
-    ? `Too much happens to write all of it down: one batch in ${state.sampling} is drawn. The numbers count everything.`
-    : 'Everything is drawn that happens.';
-  const ago = state.paused && status ? (liveAt() - state.shownAt) / 1e9 : 0;
-  byId('told').textContent = gone ? 'The server does not answer: it is gone, or drains with its port closed. What is shown is the last that was heard.'
-    : state.paused ? `Paused, ${ago.toFixed(2)} s ago. Step with the buttons or the arrow keys.` : '';
+  label.textContent = isEnded() ? 'ended' : isGone() ? 'not answering' : status?.state ?? 'connecting';
+  label.className = isGone() ? 'bad' : status?.state === 'draining' ? 'leaving' : '';
+  // What is said of a drain is of the moment that is drawn.
+  const drawn = state.polls.length ? between(state.shownAt, 0).now : status;
+  byId('told').textContent = told(drawn?.state === 'draining' ? drawn : status);
+}
+
+function told(status) {
+  if (isEnded()) return 'The server was draining, and has ended. As soon as there is another at this address, this page shows it.';
+  if (isGone()) return 'Nobody answers. What is shown is the last that was heard; this page goes on asking.';
+  if (state.paused && status) return `Paused, ${((liveAt() - state.shownAt) / 1e9).toFixed(2)} s ago. Step with the buttons or the arrow keys.`;
+  if (status?.state !== 'draining') return `Live: drawn ${DELAY_NS / 1e9} s after it happens.`;
+  const many = (count, one, more) => `${whole(count)} ${count === 1 ? one : more}`;
+  const left = `${many(status.pond.connections - status.pond.watching, 'connection is', 'connections are')} waited for, ${many(status.drain.finished, 'response was', 'responses were')} finished since the signal.`;
+  return (status.accept_queues.length ? 'Who comes is still let in. ' : 'The port is closed. ') + left;
 }
 
 // ---- drawing ---------------------------------------------------------------------------------------------------------
 
 // When nothing more is heard, time stands still: what is shown was so, and whether it is nobody knows.
-const liveAt = () => state.offset === null ? 0
-  : Math.min(state.offset + performance.now() * 1e6, state.polls.at(-1).now + 1e9) - DELAY_NS;
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+function liveAt() {
+  if (state.offset === null) return 0;
+  const at = Math.min(state.offset + performance.now() * 1e6, last().now + DELAY_NS) - DELAY_NS;
+  return calm.matches ? Math.floor(at / 500e6) * 500e6 : at;
+}
+
+let colours = {};
+function lookAtColours() {
+  const style = getComputedStyle(document.documentElement);
+  colours = Object.fromEntries(['ground', 'text', 'soft', 'line', 'panel', 'water', 'accent', 'dot', 'watcher'].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+}
+const font = (size, weight = '') => `${weight} ${size}px system-ui, sans-serif`;
 
 function fit(canvas, height) {
   const scale = devicePixelRatio || 1;
@@ -254,146 +267,226 @@ function fill(pen, sort) {
   return patterns.get(sort);
 }
 
+// Turns too short to be seen are gathered in bins of a few pixels, each with its sorts by their shares of the time.
+const BIN = 3;
+let shares = new Float64Array(0);
+
+function drawTurns(pen, lane, begin, span, [left, top, wide, high]) {
+  const [end, binTime] = [begin + span, span * BIN / wide];
+  const x = (at) => left + (at - begin) / span * wide;
+  const firstBin = Math.floor(begin / binTime);
+  const bins = Math.ceil(wide / BIN) + 2;
+  if (shares.length < bins * NAMES.length) shares = new Float64Array(bins * NAMES.length);
+  shares.fill(0);
+  const blocks = [];
+  for (let index = firstFrom(lane.stretches, begin); index < lane.stretches.length; index += 1) {
+    const each = lane.stretches[index];
+    if (each.begin > end) break;
+    if (each.end - each.begin >= 2 * binTime) blocks.push(each);
+    else shares[Math.max(0, Math.floor(each.begin / binTime) - firstBin) * NAMES.length + NAMES.indexOf(each.sort)] += Math.max(each.end - each.begin, 1);
+  }
+  for (let bin = 0; bin < bins; bin += 1) {
+    const its = shares.subarray(bin * NAMES.length, (bin + 1) * NAMES.length);
+    const sum = its.reduce((sum, share) => sum + share, 0);
+    if (sum === 0) continue;
+    const [from, to] = [Math.round(x((firstBin + bin) * binTime)), Math.round(x((firstBin + bin + 1) * binTime))];
+    // What is rare is seen, too.
+    const sorts = its.reduce((count, share) => count + (share > 0), 0);
+    let at = top + high;
+    for (let sort = 0; sort < NAMES.length; sort += 1) {
+      if (its[sort] === 0) continue;
+      const tall = 4 + (high - 4 * sorts) * its[sort] / sum;
+      at -= tall;
+      pen.fillStyle = SORTS[NAMES[sort]][0];
+      pen.fillRect(from, Math.round(at), to - from, Math.round(at + tall) - Math.round(at));
+    }
+  }
+  for (const each of blocks) {
+    const [from, long] = [x(each.begin), x(each.end) - x(each.begin)];
+    pen.fillStyle = fill(pen, each.sort);
+    pen.fillRect(from, top, long, high);
+    pen.lineWidth = 1;
+    pen.strokeStyle = colours.panel;
+    pen.strokeRect(from + .5, top + .5, long - 1, high - 1);
+    const said = pen.measureText(each.connection).width + 8;
+    const seen = Math.max(from, left);
+    if (said + 8 > x(each.end) - seen || high < 20) continue;
+    pen.fillStyle = SORTS[each.sort][0];
+    pen.fillRect(seen + 4, top + high / 2 - 9, said, 18);
+    pen.fillStyle = SORTS[each.sort][3];
+    pen.fillText(each.connection, seen + 8, top + high / 2 + 5);
+  }
+  pen.fillStyle = colours.line;
+  for (const gap of lane.gaps) {
+    if (gap.end < begin || gap.begin > end) continue;
+    for (let at = Math.max(x(gap.begin), left); at < Math.min(x(gap.end), left + wide); at += 6) pen.fillRect(at, top, 1, high);
+  }
+}
+
+// How busy a thread was from one answer to the next, by its counts.
+function drawBusy(pen, its, begin, span, [left, top, wide, high]) {
+  pen.fillStyle = colours.soft;
+  const x = (at) => Math.round(left + (at - begin) / span * wide);
+  for (let index = 1; index < state.polls.length; index += 1) {
+    const [before, now] = [state.polls[index - 1], state.polls[index]];
+    if (now.now < begin || before.now > begin + span) continue;
+    const share = Math.min(1, (its(now).busy_seconds - its(before).busy_seconds) * 1e9 / (now.now - before.now));
+    pen.fillRect(x(before.now), top + high - share * high, x(now.now) - x(before.now), share * high);
+  }
+}
+
 function drawLanes(end) {
-  const lanes = state.lanes;
   const narrow = byId('lanes').clientWidth < 600;
-  const [row, label] = [lanes.length > 12 ? 22 : 44, narrow ? 0 : 84];
-  const above = narrow ? 16 : 0;
-  const { pen, width, height } = fit(byId('lanes'), lanes.length * (row + above + 6) + 20);
+  const [row, label, above] = [state.lanes.length > 12 ? 28 : 52, narrow ? 0 : 84, narrow ? 22 : 0];
+  const { pen, width, height } = fit(byId('lanes'), state.lanes.length * (row + above + 6) + 24);
   const span = Number(byId('span').value) * 1e9;
-  const begin = end - span;
-  const x = (at) => label + (at - begin) / span * (width - label);
-  const [text, soft, line] = [colour('--text'), colour('--soft'), colour('--line')];
-  pen.font = '13px system-ui, sans-serif';
-  lanes.forEach((lane, index) => {
+  const strip = row > 30 ? 10 : 5;
+  pen.font = font(15);
+  state.lanes.forEach((lane, index) => {
     const top = index * (row + above + 6) + above;
-    pen.fillStyle = text;
-    pen.fillText(lane.name, 0, narrow ? top - 4 : top + row / 2 + 4);
-    pen.fillStyle = line;
-    pen.fillRect(label, top + row - 1, width - label, 1);
+    pen.fillStyle = colours.text;
+    pen.fillText(lane.name, 0, narrow ? top - 5 : top + (row - strip) / 2 + 5);
+    pen.fillStyle = colours.line;
+    pen.fillRect(label, top + row, width - label, 1);
     pen.save();
     pen.beginPath();
     pen.rect(label, top, width - label, row);
     pen.clip();
-    pen.fillStyle = soft;
-    for (const { begin: from, end: to } of lane.busy) if (to > begin && from < end) pen.fillRect(x(from), top + row - 5, Math.max(1, x(to) - x(from)), 4);
-    for (const each of lane.stretches) {
-      if (each.end < begin || each.begin > end) continue;
-      const left = x(each.begin);
-      const wide = Math.max(2, x(each.end) - left);
-      pen.fillStyle = fill(pen, each.sort);
-      pen.fillRect(left, top + 2, wide, row - 9);
-      if (wide > 6) { pen.strokeStyle = colour('--panel'); pen.strokeRect(left + .5, top + 2.5, wide - 1, row - 10); }
-      if (wide > 60 && row > 30) { pen.fillStyle = '#fff'; pen.fillText(each.connection, left + 5, top + row / 2 + 1, wide - 8); }
-    }
+    drawTurns(pen, lane, end - span, span, [label, top, width - label, row - strip - 2]);
+    drawBusy(pen, (status) => index === 0 ? status.accepting : status.workers[index - 1], end - span, span, [label, top + row - strip, width - label, strip]);
     pen.restore();
   });
-  pen.fillStyle = soft;
-  for (let step = 0; step <= 5; step += narrow ? 5 : 1) {
-    const said = step === 5 ? (state.paused ? 'shown' : 'now') : `−${digits(span / 1e9 * (5 - step) / 5)} s`;
-    pen.textAlign = step === 0 ? 'left' : step === 5 ? 'right' : 'center';
-    pen.fillText(said, label + (width - label) * step / 5, height - 4);
+  pen.fillStyle = colours.soft;
+  const steps = narrow ? 1 : 5;
+  for (let step = 0; step <= steps; step += 1) {
+    const ago = span / 1e9 * (steps - step) / steps;
+    const said = step < steps ? `−${ago < 1 ? `${+(ago * 1e3).toFixed(1)} ms` : `${+ago.toFixed(1)} s`}` : state.paused ? 'shown' : isGone() ? 'last heard' : 'now';
+    pen.textAlign = step === 0 ? 'left' : step === steps ? 'right' : 'center';
+    pen.fillText(said, label + (width - label) * step / steps, height - 5);
   }
   pen.textAlign = 'left';
 }
 
-// Dots in a box, one for each connection while there is room for them.
-function dots(pen, count, [left, top, wide, high], style, phase) {
-  const size = 9;
+// Dots in a box, one for each connection while there is room for them; those that watch are the last.
+function dots(pen, count, watching, [left, top, wide, high], style, phase) {
+  const size = 10;
   const columns = Math.max(1, Math.floor(wide / size));
   const room = columns * Math.max(1, Math.floor(high / size));
-  pen.fillStyle = style;
-  for (let index = 0; index < Math.min(count, room); index += 1) {
-    const bob = calm.matches ? 0 : Math.sin(phase + index * 1.7) * 1.2;
+  const shown = count > room ? room - 1 : count;
+  for (let index = 0; index < shown; index += 1) {
+    const bob = calm.matches || state.paused ? 0 : Math.sin(phase + index * 1.7) * 1.1;
+    pen.fillStyle = index < count - watching ? style : colours.watcher;
     pen.beginPath();
-    pen.arc(left + (index % columns) * size + size / 2, top + Math.floor(index / columns) * size + size / 2 + bob, 3.3, 0, 7);
+    pen.arc(left + (index % columns + .5) * size, top + (Math.floor(index / columns) + .5) * size + bob, 3.7, 0, 7);
     pen.fill();
+  }
+  if (shown < count) {
+    pen.fillStyle = colours.text;
+    pen.font = font(15, '600');
+    pen.fillText('…', left + (shown % columns) * size - 1, top + (Math.floor(shown / columns) + .5) * size + 4);
   }
 }
 
-function box(pen, title, count, [left, top, wide, high], style, ground, phase) {
+function box(pen, title, [count, watching], [left, top, wide, high], style, ground, phase) {
   pen.fillStyle = ground;
+  pen.strokeStyle = colours.line;
+  pen.lineWidth = 1;
   pen.beginPath();
-  pen.roundRect(left, top, wide, high, 8);
+  pen.roundRect(left + .5, top + .5, wide - 1, high - 1, 8);
   pen.fill();
-  pen.fillStyle = colour('--text');
-  pen.font = '600 20px system-ui, sans-serif';
-  pen.fillText(count.toLocaleString('en'), left + 10, top + 25);
-  const after = pen.measureText(count.toLocaleString('en')).width;
-  pen.font = '13px system-ui, sans-serif';
-  pen.fillText(title, left + 18 + after, top + 24, wide - after - 26);
-  dots(pen, count, [left + 10, top + 36, wide - 20, high - 44], style, phase);
+  pen.stroke();
+  pen.fillStyle = colours.text;
+  pen.font = font(15);
+  pen.fillText(title, left + 10, top + 20, wide - 20);
+  if (count === null) return;
+  pen.font = font(24, '600');
+  pen.fillText(whole(count), left + 10, top + 46, wide - 20);
+  dots(pen, count, watching, [left + 10, top + 54, wide - 20, high - 58], style, phase);
 }
 
 function wheel(pen, name, share, [cx, cy, radius], angle) {
-  pen.strokeStyle = colour('--accent');
-  pen.lineWidth = 3;
+  pen.strokeStyle = colours.accent;
+  pen.lineWidth = radius > 24 ? 3 : 1.5;
   pen.beginPath();
   pen.arc(cx, cy, radius, 0, 7);
   for (let spoke = 0; spoke < 8; spoke += 1) {
     const turn = angle + spoke * Math.PI / 4;
-    pen.moveTo(cx + Math.cos(turn) * radius * .45, cy + Math.sin(turn) * radius * .45);
+    pen.moveTo(cx + Math.cos(turn) * radius * .72, cy + Math.sin(turn) * radius * .72);
     pen.lineTo(cx + Math.cos(turn) * radius * 1.18, cy + Math.sin(turn) * radius * 1.18);
   }
   pen.stroke();
-  pen.fillStyle = colour('--text');
+  pen.fillStyle = colours.text;
   pen.textAlign = 'center';
-  pen.font = '12px system-ui, sans-serif';
-  pen.fillText(`${(100 * share).toFixed(0)} %`, cx, cy + 4);
-  pen.fillText(name, cx, cy + radius * 1.18 + 15);
+  pen.font = font(radius > 24 ? 15 : 11);
+  if (radius > 24) pen.fillText(`${(100 * share).toFixed(0)} %`, cx, cy + 5);
+  pen.fillText(name, cx, cy + radius * 1.18 + (radius > 24 ? 17 : 10));
   pen.textAlign = 'left';
 }
 
+function arrow(pen, x, y, direction) {
+  pen.fillStyle = colours.soft;
+  pen.beginPath();
+  if (direction === 'right') { pen.moveTo(x - 5, y - 8); pen.lineTo(x + 6, y); pen.lineTo(x - 5, y + 8); }
+  else { pen.moveTo(x - 8, y - 5); pen.lineTo(x, y + 6); pen.lineTo(x + 8, y - 5); }
+  pen.fill();
+}
+
+// What there is when a server has ended.
+const nothing = (status) => ({ ...status, accept_queues: [], pond: Object.fromEntries(Object.entries(status.pond).map(([key, count]) => [key, key === 'limit' ? count : 0])) });
+
 const angles = [];
 function drawPlace(at, elapsed) {
-  const { now } = between(at, 0);
+  const { now: heard, before, seconds } = between(at, 1e9);
   const narrow = byId('place').clientWidth < 600;
-  const { pen, width, height } = fit(byId('place'), narrow ? 560 : 250);
-  if (!now?.pond) return;
-  const { pond, workers } = now;
-  const [phase, water, plain] = [performance.now() / 600, colour('--water'), colour('--ground')];
-  const queued = now.accept_queues.reduce((sum, queue) => sum + queue.length, 0);
-  const limit = now.accept_queues.reduce((sum, queue) => sum + queue.limit, 0);
-  const title = now.accept_queues.length ? `accept queue, of ${limit.toLocaleString('en')}` : 'accept queue: the kernel does not say';
-  const gap = 10;
-  const queue = narrow ? [0, 0, width, 80] : [0, 0, width * .19, height];
-  const lake = narrow ? [0, 92, width, 300] : [width * .19 + gap, 0, width * .53, height];
-  const mill = narrow ? [0, 404, width, height - 404] : [width * .72 + 2 * gap, 0, width * .28 - 2 * gap, height];
-  box(pen, title, queued, queue, SORTS.accept[0], plain, phase);
-  pen.fillStyle = colour('--soft');
-  pen.font = '13px system-ui, sans-serif';
-  pen.fillText(`pond: ${pond.connections.toLocaleString('en')} of ${pond.limit.toLocaleString('en')} connections`, lake[0], lake[1] + 13);
-  const groups = [
-    ['idle', pond.idle, '#0072b2'], ['half a head', pond.half_a_head, SORTS.head[0]],
-    ['waiting to write', pond.waiting_to_write, SORTS.room[0]],
-    [pond.lingering ? `turns due, ${pond.lingering} lingering` : 'turns due', pond.turns_due + pond.lingering, SORTS.turn[0]],
+  const { pen, width, height } = fit(byId('place'), narrow ? 620 : 290);
+  if (!heard?.pond) return;
+  const { pond, workers, accept_queues: queues, state: its } = isEnded() && !state.paused ? nothing(heard) : heard;
+  const phase = performance.now() / 600;
+  const sum = (key) => queues.reduce((sum, queue) => sum + queue[key], 0);
+  const title = queues.length ? `accept queue, of ${whole(sum('limit'))}` : its === 'draining' ? 'the port is closed' : 'accept queue: not known';
+  const gap = 26;
+  const queue = narrow ? [0, 0, width, 78] : [0, 22, width * .17, height - 22];
+  const lake = narrow ? [0, 104, width, 306] : [queue[2] + gap, 0, width * .53, height];
+  const mill = narrow ? [0, 436, width, height - 436] : [lake[0] + lake[2] + gap, 0, width - lake[0] - lake[2] - gap, height];
+  box(pen, title, [queues.length ? sum('length') : null, 0], queue, SORTS.accept[0], colours.panel, phase);
+  if (narrow) { arrow(pen, width / 2, 90, 'down'); arrow(pen, width / 2, 422, 'down'); }
+  else { arrow(pen, queue[2] + gap / 2, height / 2 + 10, 'right'); arrow(pen, mill[0] - gap / 2, height / 2 + 10, 'right'); }
+  // Whoever has asked for this is with a worker.
+  const watching = Math.min(pond.idle, Math.max(0, pond.watching - 1));
+  const boxes = [
+    [watching ? `idle, ${watching} watching` : 'idle', pond.idle, colours.dot, watching],
+    ['half a head', pond.half_a_head, SORTS.head[0], 0], ['waiting to write', pond.waiting_to_write, SORTS.room[0], 0],
+    [pond.lingering ? `turns due, ${pond.lingering} lingering` : 'turns due', pond.turns_due + pond.lingering, SORTS.turn[0], 0],
   ];
-  const wide = (lake[2] - gap) / 2;
-  const high = (lake[3] - 20 - gap) / 2;
-  groups.forEach(([name, count, style], index) => box(pen, name, count,
-    [lake[0] + (index % 2) * (wide + gap), lake[1] + 20 + Math.floor(index / 2) * (high + gap), wide, high], style, water, phase));
-  pen.fillStyle = colour('--soft');
-  pen.font = '13px system-ui, sans-serif';
-  pen.fillText(`workers: ${Math.max(0, pond.active - 1)} connections active`, mill[0], mill[1] + 13, mill[2]);
+  const [wide, high] = [(lake[2] - 10) / 2, (lake[3] - 32) / 2];
+  boxes.forEach(([name, count, style, grey], index) => box(pen, name, [count, grey],
+    [lake[0] + (index % 2) * (wide + 10), lake[1] + 22 + Math.floor(index / 2) * (high + 10), wide, high], style, colours.water, phase));
+  const active = Math.max(0, pond.active - 1);
+  pen.fillStyle = colours.soft;
+  pen.font = font(15);
+  pen.fillText(`pond: ${whole(pond.connections)} of ${whole(pond.limit)} connections`, lake[0], lake[1] + 14, lake[2]);
+  pen.fillText(`workers: they have ${whole(active)} connection${active === 1 ? '' : 's'}`, mill[0], mill[1] + 14, mill[2]);
   const columns = Math.ceil(Math.sqrt(workers.length * mill[2] / Math.max(1, mill[3] - 20)));
   const rows = Math.ceil(workers.length / columns);
   const cell = [mill[2] / columns, (mill[3] - 20) / rows];
-  const radius = Math.max(5, Math.min(44, cell[0] / 3, (cell[1] - 22) / 2.5));
-  workers.forEach((its, index) => {
-    angles[index] = (angles[index] ?? 0) + (calm.matches || state.paused ? 0 : its.busy_share * elapsed * 5);
+  const radius = Math.max(5, Math.min(46, cell[0] / 3, (cell[1] - 26) / 2.5));
+  workers.forEach((worker, index) => {
+    const share = isEnded() || !(seconds > 0) ? 0 : Math.min(1, (worker.busy_seconds - before.workers[index].busy_seconds) / seconds);
+    angles[index] = (angles[index] ?? 0) + (calm.matches || state.paused ? 0 : share * elapsed * 5);
     const [cx, cy] = [mill[0] + (index % columns + .5) * cell[0], mill[1] + 20 + (Math.floor(index / columns) + .5) * cell[1] - 8];
-    wheel(pen, workers.length > 16 ? `${index}` : `worker ${index}`, its.busy_share ?? 0, [cx, cy, radius], angles[index]);
+    wheel(pen, workers.length > 16 ? `${index}` : `worker ${index}`, share, [cx, cy, radius], angles[index]);
   });
+  const said = `${title}: ${sum('length')}; ${boxes.map(([name, count]) => `${name} ${count}`).join('; ')}; with workers ${active}`;
+  if (byId('place').getAttribute('aria-label') !== said) byId('place').setAttribute('aria-label', said);
 }
 
-let [drawn, told] = [performance.now(), 0];
+let [drawn, told_at] = [performance.now(), 0];
 function frame(at) {
-  const live = liveAt();
-  if (!state.paused) state.shownAt = live;
   if (state.polls.length) {
-    drawPlace(state.shownAt + DELAY_NS, (at - drawn) / 1000);
+    if (!state.paused) state.shownAt = liveAt();
+    if (at - told_at > 200) { told_at = at; lookAtColours(); numbers(state.shownAt); say(); }
+    drawPlace(state.shownAt, (at - drawn) / 1000);
     drawLanes(state.shownAt);
-    if (at - told > 200) { told = at; numbers(state.shownAt + DELAY_NS); if (!state.paused) slowest(live + DELAY_NS); say(); }
   }
   drawn = at;
   requestAnimationFrame(frame);
@@ -409,11 +502,11 @@ function pause(paused) {
 }
 
 function step(direction) {
+  if (!state.polls.length) return;
   pause(true);
   const span = Number(byId('span').value) * 1e9;
-  const oldest = Math.min(...state.lanes.map((lane) => lane.stretches[0]?.begin ?? Infinity), liveAt());
-  state.shownAt = Math.min(state.polls.at(-1)?.now ?? 0, Math.max(oldest + span / 4, state.shownAt + direction * span / 4));
-  say();
+  state.shownAt = Math.min(last().now, Math.max(state.polls[0].now, state.shownAt + direction * span / 4));
+  told_at = 0;
 }
 
 byId('pause').addEventListener('click', () => pause(!state.paused));
@@ -427,16 +520,21 @@ document.addEventListener('keydown', (event) => {
   if (event.key === 'ArrowRight') step(1);
 });
 
-for (const [sort, [, , text]] of Object.entries(SORTS)) {
-  const item = document.createElement('li');
-  const sample = document.createElement('canvas');
-  sample.width = 28;
-  sample.height = 16;
-  const pen = sample.getContext('2d');
-  pen.fillStyle = fill(pen, sort);
-  pen.fillRect(0, 0, 28, 16);
+for (const [name, , hint] of NUMBERS) {
+  const item = document.createElement('div');
+  item.title = hint;
+  item.append(Object.assign(document.createElement('dt'), { textContent: name }), Object.assign(document.createElement('dd'), { textContent: '–' }));
+  byId('numbers').append(item);
+}
+
+function explain(text, draw) {
+  const [item, sample] = [document.createElement('li'), document.createElement('canvas')];
+  [sample.width, sample.height] = [28, 16];
+  draw(sample.getContext('2d'));
   item.append(sample, text);
   byId('legend').append(item);
 }
+for (const [sort, [, , text]] of Object.entries(SORTS)) explain(text, (pen) => { pen.fillStyle = fill(pen, sort); pen.fillRect(0, 0, 28, 16); });
+explain('below: how busy it was', (pen) => { pen.fillStyle = '#808890'; pen.fillRect(0, 6, 10, 10); pen.fillRect(10, 12, 8, 4); pen.fillRect(18, 2, 10, 14); });
 requestAnimationFrame(frame);
 poll();

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{self, Client, PATIENCE};
+use crate::client::{self, PATIENCE};
+use crate::guest::Guest;
 use crate::patience::{SMALL, yes_or_no};
 use crate::plot::Plot;
 use crate::report::{Check, Report, Table, check};
@@ -69,18 +70,22 @@ fn describe(log: Log) -> &'static str {
 }
 
 fn observe(setup: &Setup, log: Log, each: usize) -> Result<Seen, String> {
-    let mut server = setup.start(&Start { log, ..Start::new(Kind::Millpond, WORKERS) })?;
+    let note = format!("the log {}", describe(log));
+    let mut server = setup.start(&Start { log, note, ..Start::new(Kind::Millpond, WORKERS) })?;
     let stderr = server.take_stderr().ok_or("its log goes nowhere")?;
     let answered = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let clients: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| ask_often(&server, each, &answered))).collect();
-        let progress = watch(&server, &answered, each * WORKERS);
+        let (server, answered) = (&server, &answered);
+        let begin = |number| scope.spawn(move || ask_often(server, number, each, answered));
+        let clients: Vec<_> = (1..=WORKERS).map(begin).collect();
+        let progress = watch(server, answered, each * WORKERS);
         let meanwhile = answered.load(Ordering::Relaxed);
         let reader = scope.spawn(|| count(stderr));
         for client in clients {
             client.join().map_err(|_| "a client panicked")?.map_err(|error| format!("a client gave up: {error}"))?;
         }
         let after = answered.load(Ordering::Relaxed) - meanwhile;
+        server.look();
         // The end of the server is the end of its log; `Subject` waits for it once more, which does no harm.
         server.signal(rustix::process::Signal::TERM)?;
         let log_bytes = reader.join().map_err(|_| "the log's reader panicked")?.map_err(|error| error.to_string())?;
@@ -103,9 +108,8 @@ fn watch(server: &Subject, answered: &AtomicUsize, all: usize) -> Vec<(f64, f64)
     }
 }
 
-fn ask_often(server: &Subject, times: usize, answered: &AtomicUsize) -> io::Result<()> {
-    let mut client = Client::connect(server.address)?;
-    client.set_patience(PATIENCE)?;
+fn ask_often(server: &Subject, number: usize, times: usize, answered: &AtomicUsize) -> io::Result<()> {
+    let mut client = Guest::connect(server, &format!("client {number}"))?;
     let agent = "a".repeat(LINE_BYTES);
     for _ in 0..times {
         client.ask(client::get_with(SMALL, &format!("User-Agent: {agent}\r\n")))?;

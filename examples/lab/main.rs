@@ -12,8 +12,10 @@
 
 mod backlog;
 mod drain;
+mod guest;
 mod isolation;
 mod kernel;
+mod lanes;
 mod log_lock;
 mod omission;
 mod patience;
@@ -29,6 +31,7 @@ mod sockets;
 mod starvation;
 mod subject;
 mod switches;
+mod timeline;
 mod utilisation;
 // The four servers are those beside this directory; only their `main` is of no use here.
 #[allow(dead_code)]
@@ -47,12 +50,13 @@ mod thread_per_connection;
 #[allow(dead_code)]
 #[path = "../siege/client.rs"]
 mod client;
+#[path = "../siege/say.rs"]
+mod say;
 #[allow(dead_code)]
 #[path = "../../benches/load/proc.rs"]
 mod proc;
 
 use std::env;
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,6 +64,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use report::Report;
+use say::{End, say};
 use serve::Kind;
 use setup::{Phenomenon, Setup, Size};
 
@@ -157,68 +162,61 @@ fn find(name: &str) -> Result<Found, String> {
 
 fn main() -> ExitCode {
     if env::args().nth(1).as_deref() == Some("serve") {
-        return match serve::main(env::args().skip(1)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failure(error.as_ref()),
-        };
+        let served = serve::main(env::args().skip(1));
+        return say::exit("lab", served.map(|()| true).map_err(|error| End::Failed(error.to_string())));
     }
-    match run(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => failure(error.as_ref()),
-    }
-}
-
-fn failure(error: &dyn Error) -> ExitCode {
-    eprintln!("lab: {error}");
-    ExitCode::FAILURE
+    say::exit("lab", run(&Arguments::parse()))
 }
 
 /// Whether everything was as it had to be.
-fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<bool, End> {
     let labs = match arguments.labs {
         Found::List => {
             let list = LABS.iter().map(|lab| format!("{:<12} {}\n", lab.name, lab.question));
-            print!("{}", list.collect::<String>());
-            return Ok(true);
+            return say(&list.collect::<String>()).map(|()| true);
         }
         Found::These(labs) => labs,
     };
     if arguments.server.is_some() && labs.iter().any(|lab| lab.server == Exchange::Senseless) {
         let names: Vec<&str> = LABS.iter().filter(|lab| lab.server == Exchange::Possible).map(|lab| lab.name).collect();
-        return Err(format!("--server goes with {}", names.join(", ")).into());
+        return Err(End::Failed(format!("--server goes with {}", names.join(", "))));
     }
     let plots = arguments.plots.clone().map_or_else(plots, Ok)?;
     fs::create_dir_all(&plots).map_err(|error| format!("no place for plots in {}: {error}", plots.display()))?;
+    let place = tempfile::tempdir().map_err(|error| format!("no place for files: {error}"))?;
     let phenomenon = if arguments.self_check { Phenomenon::Removed } else { Phenomenon::Present };
     let size = if arguments.quick { Size::Quick } else { Size::Full };
-    let setup = Setup::lay(size, phenomenon, arguments.server)?;
     let mut as_it_has_to_be = true;
     for lab in labs {
+        let setup = Setup::lay(place.path().join(lab.name), size, phenomenon, arguments.server)?;
         as_it_has_to_be &= conduct(lab, &setup, &plots)?;
     }
     Ok(as_it_has_to_be)
 }
 
 /// One lab, from its question to its verdict.
-fn conduct(lab: &Lab, setup: &Setup, plots: &Path) -> Result<bool, Box<dyn Error>> {
-    println!("{}: {}\n", lab.name, lab.question);
+fn conduct(lab: &Lab, setup: &Setup, plots: &Path) -> Result<bool, End> {
+    say(&format!("{}: {}\n\n", lab.name, lab.question))?;
     let report = (lab.run)(setup).map_err(|why| format!("{}: {why}", lab.name))?;
-    print!("{report}");
     let verdict = match (setup.phenomenon, report.holds()) {
         (Phenomenon::Present, true) => "held".to_owned(),
         (Phenomenon::Present, false) => "NOT HELD".to_owned(),
         (Phenomenon::Removed, false) => format!("not held, as it has to be with {}", lab.without),
         (Phenomenon::Removed, true) => format!("HELD, although this was {}: the check checks nothing", lab.without),
     };
-    println!("  verdict   {verdict}");
+    say(&format!("{report}  verdict   {verdict}\n"))?;
     if setup.phenomenon == Phenomenon::Present {
-        let plot = plots.join(format!("{}.svg", lab.name));
-        fs::write(&plot, report.plot.svg()).map_err(|error| format!("{}: {error}", plot.display()))?;
-        println!("  plot      {}", plot.display());
+        keep("plot", plots.join(format!("{}.svg", lab.name)), &report.plot.svg())?;
+        keep("trace", plots.join(format!("{}.trace.json", lab.name)), &setup.timeline.render(lab.name))?;
     }
-    println!();
+    say("\n")?;
     Ok(report.holds() == (setup.phenomenon == Phenomenon::Present))
+}
+
+/// Writes a file, and says where it is.
+fn keep(what: &str, path: PathBuf, text: &str) -> Result<(), End> {
+    fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    say(&format!("  {what:<7}   {}\n", path.display()))
 }
 
 /// Beside the examples, in the directory that this was built in.

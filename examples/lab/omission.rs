@@ -1,13 +1,13 @@
 //! Coordinated omission: a server stalls once. A client that waits for each answer before it asks again sees one slow
 //! answer, whereas everybody who would have come meanwhile has had one.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{self, Client, PATIENCE};
-use crate::patience::{SMALL, asking};
+use crate::client::{self, PATIENCE};
+use crate::guest::Guest;
+use crate::patience::SMALL;
 use crate::plot::Plot;
 use crate::report::{Check, Report, Table};
 use crate::serve::Kind;
@@ -20,8 +20,8 @@ const INTERVAL: Duration = Duration::from_millis(5);
 /// Answers that are awaited before the stall, and after it.
 const AROUND: usize = 100;
 
-/// When a request was due, in seconds from the first, and how long its answer took from then.
-type Sample = (f64, Duration);
+/// When a request was due, and how long its answer took from then.
+type Sample = (Instant, Duration);
 
 pub fn run(setup: &Setup) -> Result<Report, String> {
     let stall = setup.choose(Duration::from_secs(2), Duration::from_millis(800));
@@ -30,11 +30,15 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
         Phenomenon::Present => 1,
         Phenomenon::Removed => 4,
     };
-    let server = setup.start(&Start::new(Kind::Millpond, workers))?;
+    let start =
+        |load: &str| setup.start(&Start { note: format!("the load is {load}"), ..Start::new(Kind::Millpond, workers) });
+    let server = start("closed")?;
     let closed = closed_load(&server, stall)?;
+    count(&server, &closed);
     drop(server);
-    let server = setup.start(&Start::new(Kind::Millpond, workers))?;
+    let server = start("open")?;
     let open = open_load(&server, stall)?;
+    count(&server, &open);
 
     let slow = |samples: &[Sample]| samples.iter().filter(|(_, time)| *time >= stall / 4).count();
     let mut table = Table::new(["load", "answers", "p50 ms", "p90 ms", "p99 ms", "longest ms", "slow answers"]);
@@ -43,7 +47,9 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
         table.row([&name, &samples.len(), &at(50), &at(90), &at(99), &at(100), &slow(samples)]);
     }
     let line = |name: &str, samples: &[Sample]| {
-        (name.to_owned(), samples.iter().map(|(due, time)| (*due, time.as_secs_f64() * 1e3)).collect())
+        let first = samples.first().map_or_else(Instant::now, |(due, _)| *due);
+        let point = |(due, time): &Sample| (due.duration_since(first).as_secs_f64(), time.as_secs_f64() * 1e3);
+        (name.to_owned(), samples.iter().map(point).collect())
     };
     let plot = Plot::points(
         "How long answers take around a stall",
@@ -76,12 +82,27 @@ fn percentile(samples: &[Sample], percent: usize) -> Duration {
     times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
+/// Shows in the trace how many requests were due and had no answer.
+fn count(server: &Subject, samples: &[Sample]) {
+    let track = server.track("without an answer");
+    let came = samples.iter().map(|(due, _)| (*due, true));
+    let mut changes: Vec<(Instant, bool)> =
+        came.chain(samples.iter().map(|(due, time)| (*due + *time, false))).collect();
+    changes.sort_unstable();
+    let mut count = 0_usize;
+    for (at, is_due) in changes {
+        count = if is_due { count + 1 } else { count.saturating_sub(1) };
+        track.count(("requests", "without an answer"), at, count);
+    }
+}
+
 /// Holds up a worker, as a slow disk would.
 fn hold_up(server: &Subject, stall: Duration) -> Result<(), String> {
-    let _request = asking(server.address, client::get("/gate"))?;
+    let mut request = Guest::asking(server, "the stall", client::get("/gate"))?;
     server.await_entered(1)?;
     thread::sleep(stall);
-    server.open_gate()
+    server.open_gate()?;
+    request.answer().map(drop).map_err(|error| format!("the request that held a worker up has no answer: {error}"))
 }
 
 /// One client, one request after the other.
@@ -89,12 +110,12 @@ fn closed_load(server: &Subject, stall: Duration) -> Result<Vec<Sample>, String>
     let (answered, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let client = scope.spawn(|| {
-            let mut client = Client::connect(server.address)?;
-            let (since, mut samples) = (Instant::now(), Vec::new());
+            let mut client = Guest::connect(server, "client")?;
+            let mut samples = Vec::new();
             while !over.load(Ordering::Relaxed) {
-                let due = since.elapsed();
+                let due = Instant::now();
                 client.ask(client::get(SMALL))?;
-                samples.push((due.as_secs_f64(), since.elapsed() - due));
+                samples.push((due, due.elapsed()));
                 thread::sleep(INTERVAL);
                 answered.store(samples.len(), Ordering::Relaxed);
             }
@@ -120,7 +141,7 @@ fn open_load(server: &Subject, stall: Duration) -> Result<Vec<Sample>, String> {
     let around = u32::try_from(AROUND).map_err(|error| error.to_string())?;
     let requests = 2 * around + during;
     thread::scope(|scope| {
-        let client = scope.spawn(move || ask_when_due(server.address, requests));
+        let client = scope.spawn(move || ask_when_due(server, requests));
         thread::sleep(INTERVAL * around);
         let held = hold_up(server, stall);
         let samples = client.join().map_err(|_| "the client panicked")?;
@@ -129,8 +150,8 @@ fn open_load(server: &Subject, stall: Duration) -> Result<Vec<Sample>, String> {
     })
 }
 
-fn ask_when_due(address: SocketAddr, requests: u32) -> std::io::Result<Vec<Sample>> {
-    let mut reader = Client::connect(address)?;
+fn ask_when_due(server: &Subject, requests: u32) -> std::io::Result<Vec<Sample>> {
+    let mut reader = Guest::connect(server, "client")?;
     let writer = reader.stream().try_clone()?;
     let since = Instant::now();
     thread::scope(|scope| {
@@ -144,9 +165,10 @@ fn ask_when_due(address: SocketAddr, requests: u32) -> std::io::Result<Vec<Sampl
         });
         let mut samples = Vec::new();
         for number in 0..requests {
+            let due = since + INTERVAL * number;
+            reader.expect("GET /small.txt", due);
             reader.answer()?;
-            let due = INTERVAL * number;
-            samples.push((due.as_secs_f64(), since.elapsed() - due));
+            samples.push((due, due.elapsed()));
         }
         Ok(samples)
     })

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use millpond::http::status::Status;
 use millpond::http::target::RequestTarget;
 use millpond::observe::access_log::{AccessLog, Format};
 use millpond::observe::log_queue::LogQueue;
+use millpond::observe::proxies::Proxies;
 use millpond::server::{Answer, Context, Handler, Response, Server};
 use millpond::site::options::Options;
 use millpond::site::respond::Site;
@@ -52,6 +53,13 @@ pub enum Log {
     Queue,
 }
 
+/// Whether millpond writes down what its threads do. The others have nothing that could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Watch {
+    On,
+    Off,
+}
+
 /// One server of a lab (internal)
 #[derive(Debug, Parser)]
 pub struct Arguments {
@@ -70,6 +78,8 @@ pub struct Arguments {
     pub backlog: i32,
     #[arg(long)]
     pub log: Log,
+    #[arg(long)]
+    pub watch: Watch,
 }
 
 /// Runs it, in place of the lab.
@@ -95,7 +105,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error
     if arguments.backlog > 0 {
         rustix::net::listen(&listener, arguments.backlog)?;
     }
-    println!("http://{}/", listener.local_addr()?);
+    announce(listener.local_addr()?)?;
     match arguments.kind {
         Kind::OneAtATime => one_at_a_time::serve(&listener, converse),
         Kind::ThreadPerConnection => thread_per_connection::serve(&listener, converse),
@@ -116,7 +126,11 @@ fn run_millpond(arguments: &Arguments, answers: Answers) -> Result<(), Box<dyn E
         signal_hook::flag::register(signal, server.drain_handle().flag())?;
         signal_hook::low_level::pipe::register(signal, server.drain_handle().descriptor()?)?;
     }
-    println!("http://{}/", server.local_addresses()[0]);
+    announce(server.local_addresses()[0])?;
+    let server = match arguments.watch {
+        Watch::On => server.with_watch(Proxies::new(Vec::new())),
+        Watch::Off => server,
+    };
     let server = match arguments.log {
         Log::None | Log::Mutex => server,
         Log::Queue => {
@@ -126,6 +140,11 @@ fn run_millpond(arguments: &Arguments, answers: Answers) -> Result<(), Box<dyn E
     };
     server.run(answers)?;
     Ok(())
+}
+
+/// It fails if the lab has ended meanwhile; then the server does, too.
+fn announce(address: SocketAddr) -> io::Result<()> {
+    writeln!(io::stdout(), "http://{address}/")
 }
 
 /// What every server here answers with: a directory; and for the labs a gate, where a request takes as long as they want,

@@ -5,6 +5,7 @@ mod experiments;
 mod guide;
 mod pages;
 mod servers;
+mod traces;
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@
 mod backlog;
 mod drain;
 mod guest;
+mod interrupt;
 mod isolation;
 mod kernel;
 mod lanes;
@@ -184,6 +185,7 @@ fn run(arguments: &Arguments) -> Result<bool, End> {
     let plots = arguments.plots.clone().map_or_else(plots, Ok)?;
     fs::create_dir_all(&plots).map_err(|error| format!("no place for plots in {}: {error}", plots.display()))?;
     let place = tempfile::tempdir().map_err(|error| format!("no place for files: {error}"))?;
+    interrupt::end_on_signals(place.path().to_owned()).map_err(|error| format!("can't handle signals: {error}"))?;
     let phenomenon = if arguments.self_check { Phenomenon::Removed } else { Phenomenon::Present };
     let size = if arguments.quick { Size::Quick } else { Size::Full };
     let mut as_it_has_to_be = true;

@@ -3,6 +3,7 @@
 
 mod experiments;
 mod guide;
+mod leaving;
 mod pages;
 mod servers;
 mod traces;

@@ -9,7 +9,8 @@
 //! turn moves on. [`turns`]
 //! are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a
 //! [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at
-//! the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
+//! the clock, and by [`send_queue`] at what clients take, for which the kernel is asked in the words of [`sock_diag`]; the
+//! [`drain`] ends it all.
 //!
 //! ```text
 //!              accept                          ready
@@ -84,6 +85,7 @@ pub mod listen;
 pub mod unix_socket;
 pub mod inherit;
 pub mod accept;
+pub mod sock_diag;
 pub mod send_queue;
 pub mod sweep;
 pub mod drain;

@@ -2,7 +2,8 @@
 //! expected.
 //!
 //! `cargo run --release --example lab -- list` names the labs, and `-- NAME` runs one; the pages that go with them are in
-//! the documentation, under `millpond::labs`. The exit code is 1 if a check doesn't hold.
+//! the documentation, under `millpond::labs`. The exit code is 1 if a check doesn't hold. What can't be counted here, because
+//! the kernel doesn't tell, is skipped, and said to be.
 //!
 //! *Invariants:* what is checked is a count that has a cause, never a time. Times are shown where they are what a reader
 //! wants to see. Every check fails where its phenomenon isn't there, which `--self-check` shows: it runs the lab without
@@ -78,6 +79,7 @@ struct Lab {
     without: &'static str,
     /// Whether `--server` means anything to it.
     server: Exchange,
+    needs: Needs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,40 +88,47 @@ enum Exchange {
     Senseless,
 }
 
+/// What not every machine has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    ListOfSockets,
+}
+
 /// In the order in which the pages go.
 #[rustfmt::skip]
 const LABS: [Lab; 11] = [
-    Lab { name: "starvation", run: starvation::run, server: Exchange::Possible,
+    Lab { name: "starvation", run: starvation::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "who is answered while idle clients stay?",
         without: "millpond in place of the pool whose workers wait" },
-    Lab { name: "slowloris", run: slowloris::run, server: Exchange::Possible,
+    Lab { name: "slowloris", run: slowloris::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "which deadline ends a client that drips its request?",
         without: "the deadline for a whole head in place of one for each read" },
-    Lab { name: "slow-reader", run: slow_reader::run, server: Exchange::Possible,
+    Lab { name: "slow-reader", run: slow_reader::run, server: Exchange::Possible, needs: Needs::ListOfSockets,
         question: "who is answered while others don't read their answers?",
         without: "millpond in place of the pool whose workers wait" },
-    Lab { name: "backlog", run: backlog::run, server: Exchange::Possible,
+    Lab { name: "backlog", run: backlog::run, server: Exchange::Possible, needs: Needs::ListOfSockets,
         question: "where are clients that nobody has accepted, and how many can be there?",
         without: "a server that accepts while it serves" },
-    Lab { name: "queues", run: queues::run, server: Exchange::Possible,
+    Lab { name: "queues", run: queues::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "who stands behind a slow request: one queue for all, a queue for each worker, one connection?",
         without: "one queue for all workers in place of one for each" },
-    Lab { name: "drain", run: drain::run, server: Exchange::Possible,
+    Lab { name: "drain", run: drain::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "who loses requests on Ctrl+C?",
         without: "a server that drains" },
-    Lab { name: "isolation", run: isolation::run, server: Exchange::Possible,
+    Lab { name: "isolation", run: isolation::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "threads or processes: who survives a crash, and for how much memory?",
         without: "threads in place of processes" },
-    Lab { name: "switches", run: switches::run, server: Exchange::Senseless,
+    Lab { name: "switches", run: switches::run, server: Exchange::Senseless, needs: Needs::Nothing,
         question: "how often does a request put its thread to sleep?",
         without: "requests in batches in place of one after the other" },
-    Lab { name: "log-lock", run: log_lock::run, server: Exchange::Senseless,
+    Lab { name: "log-lock", run: log_lock::run, server: Exchange::Senseless, needs: Needs::Nothing,
         question: "who is answered while the log is stuck?",
         without: "a log with a queue in place of one behind a lock" },
-    Lab { name: "utilisation", run: utilisation::run, server: Exchange::Possible,
+    Lab { name: "utilisation", run: utilisation::run, server: Exchange::Possible, needs: Needs::ListOfSockets,
         question: "how long is the queue, and what has it to do with how long one waits in it?",
         without: "a server without a queue" },
-    Lab { name: "omission", run: omission::run, server: Exchange::Senseless,
+    Lab { name: "omission", run: omission::run, server: Exchange::Senseless, needs: Needs::Nothing,
         question: "how many slow answers does a load see of a server that stalls once?",
         without: "a server that doesn't stall" },
 ];
@@ -199,6 +208,12 @@ fn run(arguments: &Arguments) -> Result<bool, End> {
 /// One lab, from its question to its verdict.
 fn conduct(lab: &Lab, setup: &Setup, plots: &Path) -> Result<bool, End> {
     say(&format!("{}: {}\n\n", lab.name, lab.question))?;
+    if lab.needs == Needs::ListOfSockets
+        && let Err(why) = sockets::are_listed()
+    {
+        say(&format!("  skipped   {why}; modprobe tcp_diag\n\n"))?;
+        return Ok(true);
+    }
     let report = (lab.run)(setup).map_err(|why| format!("{}: {why}", lab.name))?;
     let verdict = match (setup.phenomenon, report.holds()) {
         (Phenomenon::Present, true) => "held".to_owned(),

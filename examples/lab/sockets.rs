@@ -3,7 +3,7 @@
 //! *Why not `/proc/net/tcp`:* it lists every socket of the machine, in pieces, and one that moves meanwhile may be listed
 //! twice or not at all. Here the kernel picks out the port that is asked for.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use millpond::engine::sock_diag::{self, HEAD_BYTES, Scope, TCP_QUEUES_AT};
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
@@ -54,4 +54,9 @@ pub fn sockets(address: SocketAddr, state: State) -> Result<Vec<Socket>, String>
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
     }
+}
+
+/// Whether the kernel lists sockets at all; if it doesn't, why.
+pub fn are_listed() -> Result<(), String> {
+    sockets((Ipv4Addr::LOCALHOST, 0).into(), State::Listen).map(drop)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::{example, pages, traces};
+use crate::{example, pages, skips, traces};
 
 /// In the order of the pages.
 pub const LABS: [&str; 11] = [
@@ -32,6 +32,11 @@ fn lab_with_plots(arguments: &[&str], plots: &Path) -> Output {
     command.output().expect("the lab runs")
 }
 
+/// A lab says so itself where something is missing.
+fn is_skipped(output: &Output) -> bool {
+    text(output).contains("\n  skipped   ")
+}
+
 pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -42,6 +47,9 @@ fn every_lab_holds_prints_the_table_that_its_page_shows_and_is_to_be_seen_in_its
         let plots = tempfile::tempdir().expect("there is room for plots");
         let output = lab_with_plots(&[name, "--quick"], plots.path());
         assert!(output.status.success(), "{}", text(&output));
+        if skips(!is_skipped(&output), "list of sockets from this kernel") {
+            continue;
+        }
         pages::assert_shows_the_table(name, &text(&output));
         traces::assert_shows_the_lab(name, plots.path());
     }
@@ -52,6 +60,9 @@ fn every_lab_fails_when_its_phenomenon_is_removed() {
     for name in LABS {
         let output = lab(&[name, "--quick", "--self-check"]);
         assert!(output.status.success(), "{}", text(&output));
+        if skips(!is_skipped(&output), "list of sockets from this kernel") {
+            continue;
+        }
         assert!(text(&output).contains("DOES NOT HOLD"), "{name} was broken off: {}", text(&output));
     }
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use millpond::engine::inherit;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::example;
+use crate::experiments::text;
+use crate::{example, skips};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -34,6 +35,24 @@ fn when_nobody_reads_on_it_ends_quietly() {
     let mut said = String::new();
     lab.stderr.take().expect("it is piped").read_to_string(&mut said).expect("it is text");
     assert!(status.success() && said.is_empty(), "{status}: {said}");
+}
+
+/// Its first netlink message is answered as by a kernel that has not the module.
+#[test]
+fn where_the_kernel_lists_no_sockets_a_lab_says_so_and_is_skipped() {
+    if skips(Command::new("strace").arg("-V").output().is_ok(), "strace") {
+        return;
+    }
+    for arguments in [["backlog", "--quick"], ["utilisation", "--self-check"]] {
+        let place = tempfile::tempdir().expect("there is room for files");
+        let mut command = Command::new("strace");
+        command.args(["-qq", "-o", "/dev/null", "-e", "inject=sendto:error=ENOENT:when=1"]).arg(example("lab"));
+        let output = command.args(arguments).arg("--plots").arg(place.path()).output().expect("strace runs");
+        let said = text(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("\n  skipped   the kernel lists no sockets: "), "{said}");
+        assert!(said.ends_with("; modprobe tcp_diag\n\n") && !said.contains("verdict"), "{said}");
+    }
 }
 
 #[test]

@@ -101,9 +101,9 @@ fn observe(setup: &Setup, kind: Kind, backlog: usize, clients: usize) -> Result<
     let holder = Guest::served(&server, "the one that stays")?;
     let begin = |number: usize| begin_to_connect(&server, number);
     let mut begun: Vec<Arrival> = (1..=clients).map(begin).collect::<Result<_, _>>()?;
-    let connected = begun.iter_mut().filter_map(|arrival| arrival.is_connected(Duration::ZERO).then_some(())).count();
     // Whoever accepts has done it by then; whoever doesn't leaves the queue as it is.
     wait_until(PATIENCE, || server.stays_asleep());
+    let connected = begun.iter_mut().filter_map(|arrival| arrival.is_connected(Duration::ZERO).then_some(())).count();
     let in_queue = kernel::accept_queue(server.address)?;
     drop(holder);
     let answered = finish(begun)?;

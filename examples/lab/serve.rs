@@ -26,6 +26,7 @@ use millpond::site::options::Options;
 use millpond::site::respond::Site;
 use rustix::fs::FlockOperation;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::thread::disable_transparent_huge_pages;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::blocking_pool::conversation;
@@ -87,6 +88,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // One of the labs has a server abort; nobody wants to keep what it looked like inside.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // Another weighs their memory: 2 MiB for a stack would hide what it is about, where the system has them be so large.
+    disable_transparent_huge_pages(true)?;
     let arguments = Arguments::parse_from(arguments);
     // Nor be told of the panic that it asks for.
     panic::set_hook(Box::new(|_| {}));

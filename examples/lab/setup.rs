@@ -14,6 +14,8 @@ pub struct Setup {
     pub size: Size,
     pub phenomenon: Phenomenon,
     pub timeline: Timeline,
+    /// Of `/large.bin`.
+    pub large_bytes: usize,
     server: Option<Kind>,
     /// Where files are: those that are served, and the gates.
     place: PathBuf,
@@ -36,20 +38,21 @@ pub enum Phenomenon {
 /// What the servers serve, below the place of a lab.
 const ROOT: &str = "site";
 
-/// Of `/large.bin`: more than the kernel takes for a client that doesn't read (net.ipv4.tcp_wmem: 4 MiB).
-pub const LARGE_BYTES: usize = 16 * 1024 * 1024;
+/// Of `/large.bin`, at least: four times what the kernel takes for a client that doesn't read, where nobody has changed it.
+const LARGE_BYTES_MIN: usize = 16 * 1024 * 1024;
 
 impl Setup {
     /// Makes a directory at that place, and what the servers serve in it.
     pub fn lay(place: PathBuf, size: Size, phenomenon: Phenomenon, server: Option<Kind>) -> Result<Setup, String> {
-        let root = place.join(ROOT);
+        let (root, large_bytes) = (place.join(ROOT), large_bytes());
         let lay = || {
             fs::create_dir_all(&root)?;
             fs::write(root.join("small.txt"), "hello, world\n")?;
-            File::create(root.join("large.bin"))?.set_len(LARGE_BYTES.try_into().expect("it is 16 MiB"))
+            File::create(root.join("large.bin"))?.set_len(large_bytes.try_into().map_err(std::io::Error::other)?)
         };
         lay().map_err(|error: std::io::Error| format!("no place for files: {error}"))?;
-        Ok(Setup { size, phenomenon, timeline: Timeline::begin(), server, place, started: Cell::new(0) })
+        let timeline = Timeline::begin();
+        Ok(Setup { size, phenomenon, timeline, large_bytes, server, place, started: Cell::new(0) })
     }
 
     /// The larger number, or the one for who is in a hurry.
@@ -78,4 +81,11 @@ impl Setup {
         };
         Subject::start(start, &self.place.join(ROOT), gates, self.timeline.process(&name))
     }
+}
+
+/// Too much for the kernel to take it all for a client that doesn't read (tcp(7): the last number of `tcp_wmem`).
+fn large_bytes() -> usize {
+    let buffers = fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();
+    let most = buffers.split_whitespace().next_back().and_then(|most| most.parse::<usize>().ok());
+    most.unwrap_or(0).saturating_mul(4).max(LARGE_BYTES_MIN)
 }

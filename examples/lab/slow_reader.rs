@@ -9,7 +9,7 @@ use crate::patience::{self, SMALL, yes_or_no};
 use crate::plot::Plot;
 use crate::report::{Report, Table, check};
 use crate::serve::Kind;
-use crate::setup::{LARGE_BYTES, Setup};
+use crate::setup::Setup;
 use crate::subject::{Start, Subject};
 
 const WORKERS: usize = 4;
@@ -62,7 +62,7 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
     let mut checks = vec![
         check(format!("others are served by {name} meanwhile"), "no", yes_or_no(first.served_meanwhile)),
         check(format!("others are served by {name} once the readers read on"), "yes", yes_or_no(first.served_after)),
-        check(format!("readers of {name} that get all {LARGE_BYTES} bytes"), WORKERS, first.whole),
+        check(format!("readers of {name} that get all {} bytes", setup.large_bytes), WORKERS, first.whole),
     ];
     for seen in seen.iter().filter(|seen| seen.kind == Kind::Millpond) {
         checks.push(check("others are served by millpond meanwhile", "yes", yes_or_no(seen.served_meanwhile)));
@@ -81,7 +81,7 @@ fn observe(setup: &Setup, kind: Kind) -> Result<Seen, String> {
     let served_meanwhile = server.answers(&mut newcomer)?;
     let (threads, untaken) = (kernel::threads(server.pid()), kernel::untaken_bytes(server.address)?);
     // Closed behind its answer, each frees its worker.
-    let whole = readers.into_iter().filter_map(|mut reader| reader.read_on(LARGE_BYTES).ok()).count();
+    let whole = readers.into_iter().filter_map(|mut reader| reader.read_on(setup.large_bytes).ok()).count();
     let served_after = served_meanwhile || newcomer.is_answered(PATIENCE)?;
     Ok(Seen { kind, threads, untaken, served_meanwhile, served_after, whole })
 }

@@ -133,8 +133,8 @@ fn utilisation(trace: &Trace) {
 }
 
 fn omission(trace: &Trace) {
-    assert_eq!(trace.most("millpond, the load is closed"), 1);
-    assert!(trace.most("millpond, the load is open") > 10);
+    assert_eq!(trace.most("millpond, closed: asks 5 ms after each answer"), 1);
+    assert!(trace.most("millpond, open: asks every 5 ms") >= 160);
 }
 
 impl Trace {

@@ -1,5 +1,5 @@
 //! The laboratory: each lab starts servers, makes a load, counts what comes of it, and says whether that was to be
-//! expected.
+//! expected; it draws a plot, and writes down what happened as a trace.
 //!
 //! `cargo run --release --example lab -- list` names the labs, and `-- NAME` runs one; the pages that go with them are in
 //! the documentation, under `millpond::labs`. The exit code is 1 if a check doesn't hold. What can't be counted here, because
@@ -150,7 +150,7 @@ struct Arguments {
     /// Take the phenomenon away, and succeed if the check notices
     #[arg(long, conflicts_with = "server")]
     self_check: bool,
-    /// Where plots go [default: `lab` in Cargo's target directory]
+    /// Where plots and traces go [default: `lab` in Cargo's target directory]
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
 }

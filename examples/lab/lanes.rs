@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::timeline::{Event, Phase, Process};
+use crate::event::{Event, Phase};
+use crate::timeline::Process;
 
 /// As `millpond --watch` wants to be asked: by a name of this machine.
 const QUESTION: &str = "GET /.millpond/trace.json HTTP/1.1\r\nHost: localhost\r\n\r\n";

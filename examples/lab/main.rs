@@ -13,6 +13,7 @@
 
 mod backlog;
 mod drain;
+mod event;
 mod guest;
 mod interrupt;
 mod isolation;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
+use crate::event::{Event, Phase, title};
+
 /// What a track holds: the last of it, where there is more. 100,000 requests, one like the other, are no picture.
 const TRACK_EVENTS_MAX: usize = 4_000;
 
@@ -21,11 +23,20 @@ const TRACKS_MAX: usize = 10_000;
 pub struct Timeline {
     epoch: Instant,
     /// Nothing is done while it is held but to put something in, or to look for a name.
-    processes: Arc<Mutex<Vec<Tracks>>>,
+    kept: Arc<Mutex<Vec<KeptProcess>>>,
 }
 
-/// The name of a process, and its tracks with theirs.
-type Tracks = (String, Vec<(String, VecDeque<Event>)>);
+#[derive(Debug)]
+struct KeptProcess {
+    name: String,
+    tracks: Vec<KeptTrack>,
+}
+
+#[derive(Debug)]
+struct KeptTrack {
+    name: String,
+    events: VecDeque<Event>,
+}
 
 /// Where a server and its clients are shown.
 #[derive(Clone, Debug)]
@@ -41,33 +52,9 @@ pub struct Track {
     index: usize,
 }
 
-/// One event of a trace: its phase, and what goes with that.
-#[derive(Debug)]
-pub struct Event {
-    pub phase: Phase,
-    pub name: String,
-    /// Nanoseconds since the timeline began.
-    pub at: u64,
-    /// What is shown of it when it is chosen.
-    pub args: Value,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// It lasts so many nanoseconds.
-    Slice(u64),
-    Mark,
-    /// A number that changes.
-    Count,
-    /// An arrow of that number begins in the slice that is here, leads through it, or ends there.
-    Begin(u64),
-    Through(u64),
-    End(u64),
-}
-
 impl Timeline {
     pub fn begin() -> Timeline {
-        Timeline { epoch: Instant::now(), processes: Arc::default() }
+        Timeline { epoch: Instant::now(), kept: Arc::default() }
     }
 
     /// When that was.
@@ -84,18 +71,18 @@ impl Timeline {
     /// Another process.
     pub fn process(&self, name: &str) -> Process {
         let mut processes = self.lock();
-        processes.push((name.to_owned(), Vec::new()));
+        processes.push(KeptProcess { name: name.to_owned(), tracks: Vec::new() });
         Process { timeline: self.clone(), index: processes.len() - 1 }
     }
 
     /// All that has happened, as a file.
     pub fn render(&self, lab: &str) -> String {
         let (processes, mut events) = (self.lock(), Vec::new());
-        for (pid, (process, tracks)) in (1_usize..).zip(&*processes) {
-            events.push(title("process", pid, pid * TRACKS_MAX, process));
-            for (tid, (track, of_track)) in (pid * TRACKS_MAX..).zip(tracks) {
-                events.push(title("thread", pid, tid, track));
-                let mut of_track: Vec<&Event> = of_track.iter().collect();
+        for (pid, process) in (1_usize..).zip(&*processes) {
+            events.push(title("process", pid, pid * TRACKS_MAX, &process.name));
+            for (tid, track) in (pid * TRACKS_MAX..).zip(&process.tracks) {
+                events.push(title("thread", pid, tid, &track.name));
+                let mut of_track: Vec<&Event> = track.events.iter().collect();
                 // What lies within another comes after it.
                 of_track.sort_by_key(|event| (event.at, std::cmp::Reverse(event.end())));
                 events.extend(of_track.into_iter().map(|event| event.render(pid, tid)));
@@ -108,8 +95,8 @@ impl Timeline {
         whole(at.saturating_duration_since(self.epoch))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Tracks>> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<KeptProcess>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,10 +104,10 @@ impl Process {
     /// The track of that name, a new one if there is none.
     pub fn track(&self, name: &str) -> Track {
         let mut processes = self.timeline.lock();
-        let tracks = &mut processes[self.index].1;
-        let index = tracks.iter().position(|(found, _)| found == name).unwrap_or_else(|| {
+        let tracks = &mut processes[self.index].tracks;
+        let index = tracks.iter().position(|track| track.name == name).unwrap_or_else(|| {
             assert!(tracks.len() < TRACKS_MAX, "no lab has so many clients");
-            tracks.push((name.to_owned(), VecDeque::new()));
+            tracks.push(KeptTrack { name: name.to_owned(), events: VecDeque::new() });
             tracks.len() - 1
         });
         Track { process: self.clone(), index }
@@ -171,48 +158,8 @@ impl Track {
     }
 
     fn with_events(&self, change: impl FnOnce(&mut VecDeque<Event>)) {
-        change(&mut self.process.timeline.lock()[self.process.index].1[self.index].1);
+        change(&mut self.process.timeline.lock()[self.process.index].tracks[self.index].events);
     }
-}
-
-impl Event {
-    fn end(&self) -> u64 {
-        match self.phase {
-            Phase::Slice(duration) => self.at + duration,
-            _ => self.at,
-        }
-    }
-
-    fn render(&self, pid: usize, tid: usize) -> Value {
-        let (phase, key, value) = match self.phase {
-            Phase::Slice(duration) => ("X", "dur", micros(duration).into()),
-            // Of its track alone.
-            Phase::Mark => ("i", "s", "t".into()),
-            Phase::Count => ("C", "id", tid.into()),
-            Phase::Begin(arrow) => ("s", "id", arrow.into()),
-            Phase::Through(arrow) => ("t", "id", arrow.into()),
-            Phase::End(arrow) => ("f", "id", arrow.into()),
-        };
-        let mut event = json!({
-            "ph": phase, "pid": pid, "tid": tid, "cat": "lab", "name": self.name, "ts": micros(self.at), "args": self.args,
-        });
-        event[key] = value;
-        if phase == "f" {
-            // In the slice around it, and not in the next.
-            event["bp"] = "e".into();
-        }
-        event
-    }
-}
-
-/// What a process or a thread is called.
-fn title(what: &str, pid: usize, tid: usize, name: &str) -> Value {
-    json!({ "ph": "M", "pid": pid, "tid": tid, "name": format!("{what}_name"), "args": { "name": name } })
-}
-
-/// Microseconds, as a trace has them.
-fn micros(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e3
 }
 
 fn whole(duration: Duration) -> u64 {

@@ -134,14 +134,22 @@ fn run_millpond(arguments: &Arguments, answers: Answers) -> Result<(), Box<dyn E
         Watch::On => server.with_watch(Proxies::new(Vec::new())),
         Watch::Off => server,
     };
-    let server = match arguments.log {
-        Log::None | Log::Mutex => server,
+    let log = match arguments.log {
+        Log::None | Log::Mutex => None,
         Log::Queue => {
             let queue = LogQueue::start("access-log", sink()?, config::LOG_BYTES_MAX)?;
-            server.with_access_log(AccessLog::new(Format::Combined, queue))
+            Some(AccessLog::new(Format::Combined, queue))
         }
     };
+    let server = match &log {
+        Some(log) => server.with_access_log(log.clone()),
+        None => server,
+    };
     server.run(answers)?;
+    if let Some(log) = log {
+        // What it still has is written, as long as somebody reads.
+        log.close(config::LOG_CLOSE_TIMEOUT);
+    }
     Ok(())
 }
 

@@ -9,8 +9,7 @@
 //! turn moves on. [`turns`]
 //! are those that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a
 //! [`worker`] gives turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at
-//! the clock, and by [`send_queue`] at what clients take, for which the kernel is asked in the words of [`sock_diag`]; the
-//! [`drain`] ends it all.
+//! the clock, and by [`send_queue`] at what clients take; the [`drain`] ends it all.
 //!
 //! ```text
 //!              accept                          ready
@@ -22,7 +21,8 @@
 //! ```
 //!
 //! *Architecture invariant:* nothing here knows of directories. The site comes in as a [`Handler`], and a closure will do.
-//! No lock is held over I/O on a connection, logging, or a call to the handler.
+//! No lock is held over I/O on a connection, logging, or a call to the handler. What the kernel is asked about its sockets
+//! is put in the words of [`sock_diag`].
 //!
 //! # What 64 cores would wait for
 //!

@@ -74,6 +74,7 @@ fn observe(setup: &Setup, kind: Kind, requests: usize) -> Result<Seen, String> {
     }
     server.open_gate()?;
     let lost = asked.into_iter().filter_map(|mut guest| guest.answer().err()).count();
+    server.look();
     let end = server.wait(PATIENCE).map_or("nothing yet".to_owned(), end);
     Ok(Seen { kind, under_way, lost, end })
 }

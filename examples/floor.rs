@@ -13,7 +13,7 @@
 //! two heads in one piece get one. A client that waits for each answer, as wrk does, can't tell.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::thread;
@@ -51,7 +51,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     while listeners.len() < millpond::config::cores() {
         listeners.push(listen(address)?);
     }
-    println!("http://{address}/");
+    // Whoever closed standard output doesn't want to know.
+    let _ = writeln!(io::stdout(), "http://{address}/");
     thread::scope(|scope| {
         for listener in &listeners {
             scope.spawn(|| work(listener, &answer, close).expect("there are descriptors and memory"));

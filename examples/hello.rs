@@ -1,6 +1,7 @@
 //! The engine without a directory: a closure answers, and Ctrl+C drains. Try `curl -i http://127.0.0.1:8080/you`.
 
 use std::error::Error;
+use std::io::{self, Write};
 
 use millpond::config::Limits;
 use millpond::http::request::RequestHead;
@@ -10,11 +11,12 @@ use signal_hook::consts::SIGINT;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::bind(&["127.0.0.1:8080".parse()?], Limits::recommended())?;
-    println!("http://{}/", server.local_addresses()[0]);
+    // Whoever closed standard output doesn't want to know: `println!` would panic.
+    let _ = writeln!(io::stdout(), "http://{}/", server.local_addresses()[0]);
     signal_hook::low_level::pipe::register(SIGINT, server.drain_handle().descriptor()?)?;
     let drained = server.run(|request: &RequestHead<'_>, context: &Context| {
         Response::text(Status::OK, format!("hello, {}: you sent a {:?}", context.peer, request.method))
     })?;
-    println!("{drained}");
+    let _ = writeln!(io::stdout(), "{drained}");
     Ok(())
 }

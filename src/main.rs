@@ -12,7 +12,9 @@
 #![forbid(unsafe_code)]
 
 use std::env;
-use std::fs::{self, File};
+#[cfg(feature = "tls")]
+use std::fs;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::panic;
@@ -290,7 +292,7 @@ fn write_line(mut stream: impl Write + AsFd, line: &str) -> io::Result<()> {
 /// relied on by then.
 fn drain_on_signals(handle: &DrainHandle) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        if signal == SIGHUP && is_ignored(signal) {
+        if signal == SIGHUP && inherit::is_ignored(signal) {
             // nohup: whoever started it wants it to outlive the terminal.
             continue;
         }
@@ -323,14 +325,6 @@ fn secure(arguments: &Arguments, directory: &Path, server: Server) -> Result<Ser
 /// write that fails, as on a full disk.
 fn outlive_full_files() -> io::Result<()> {
     flag::register(SIGXFSZ, Arc::default()).map(drop)
-}
-
-/// Whether this process was started with the signal ignored (proc_pid_status(5), a mask in hexadecimal).
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
 }
 
 fn cannot_serve(path: &Path, cause: &io::Error) -> String {

@@ -47,7 +47,8 @@ impl Arguments {
     /// Listens, and prints the address as millpond does.
     pub fn listen(&self) -> io::Result<TcpListener> {
         let listener = TcpListener::bind(self.address)?;
-        println!("http://{}/", listener.local_addr()?);
+        // Whoever closed standard output doesn't want to know.
+        let _ = writeln!(io::stdout(), "http://{}/", listener.local_addr()?);
         Ok(listener)
     }
 }

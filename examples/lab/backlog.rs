@@ -3,7 +3,7 @@
 //! They connect one after the other, so that the kernel's answer to each is settled before the next: it counts who waits
 //! for accept, and takes nobody more when there is one more than the backlog.
 
-use std::net::SocketAddr;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,20 +12,31 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
-use crate::client::{Client, PATIENCE};
+use crate::client::PATIENCE;
+use crate::guest::Guest;
 use crate::kernel;
-use crate::patience::{self, GLANCE, SMALL, is_answered, served};
+use crate::patience::{self, GLANCE, SMALL};
 use crate::plot::Plot;
 use crate::report::{Report, Table, check};
 use crate::serve::Kind;
 use crate::setup::Setup;
-use crate::subject::{Start, wait_until};
+use crate::subject::{Start, Subject, wait_until};
+use crate::timeline::Track;
 
 /// Clients that are more than the queue holds.
 const TOO_MANY: usize = 3;
 
 /// On loopback a connection that can be had is there at once.
 const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// A client whose connection has been begun.
+struct Arrival {
+    socket: OwnedFd,
+    began: Instant,
+    /// When it was seen to be there.
+    connected: Option<Instant>,
+    track: Track,
+}
 
 struct Seen {
     kind: Kind,
@@ -87,11 +98,12 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
 fn observe(setup: &Setup, kind: Kind, backlog: usize, clients: usize) -> Result<Seen, String> {
     let backlog = i32::try_from(backlog).map_err(|error| error.to_string())?;
     let server = setup.start(&Start { backlog, ..Start::new(kind, 1) })?;
-    let holder = served(server.address)?;
-    let begun: Vec<OwnedFd> = (0..clients).map(|_| begin_to_connect(server.address)).collect::<Result<_, _>>()?;
-    let connected = begun.iter().filter(|socket| is_connected(socket, Duration::ZERO)).count();
+    let holder = Guest::served(&server, "the one that stays")?;
+    let begin = |number: usize| begin_to_connect(&server, number);
+    let mut begun: Vec<Arrival> = (1..=clients).map(begin).collect::<Result<_, _>>()?;
     // Whoever accepts has done it by then; whoever doesn't leaves the queue as it is.
     wait_until(PATIENCE, || server.stays_asleep());
+    let connected = begun.iter_mut().filter_map(|arrival| arrival.is_connected(Duration::ZERO).then_some(())).count();
     let in_queue = kernel::accept_queue(server.address)?;
     drop(holder);
     let answered = finish(begun)?;
@@ -99,46 +111,66 @@ fn observe(setup: &Setup, kind: Kind, backlog: usize, clients: usize) -> Result<
 }
 
 /// Sends the first packet, and waits for the answer as long as it can take on loopback.
-fn begin_to_connect(address: SocketAddr) -> Result<OwnedFd, String> {
+fn begin_to_connect(server: &Subject, number: usize) -> Result<Arrival, String> {
+    let (began, track) = (Instant::now(), server.track(&format!("client {number}")));
     let begin = || {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-        match rustix::net::connect(&socket, &address) {
+        match rustix::net::connect(&socket, &server.address) {
             Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
             Err(errno) => Err(errno),
         }
     };
     let socket = begin().map_err(|errno: Errno| format!("a client can't even begin to connect: {errno}"))?;
-    is_connected(&socket, AT_ONCE);
-    Ok(socket)
+    let mut arrival = Arrival { socket, began, connected: None, track };
+    arrival.is_connected(AT_ONCE);
+    Ok(arrival)
 }
 
-fn is_connected(socket: &OwnedFd, timeout: Duration) -> bool {
-    let timeout = Timespec::try_from(timeout).expect("it is short");
-    let ready = poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&timeout)).is_ok_and(|ready| ready > 0);
-    ready && sockopt::socket_error(socket).is_ok_and(|error| error.is_ok())
+impl Arrival {
+    fn is_connected(&mut self, timeout: Duration) -> bool {
+        let timeout = Timespec::try_from(timeout).expect("it is short");
+        let ready = poll(&mut [PollFd::new(&self.socket, PollFlags::OUT)], Some(&timeout)).is_ok_and(|ready| ready > 0);
+        let connected = ready && sockopt::socket_error(&self.socket).is_ok_and(|error| error.is_ok());
+        if connected {
+            self.connected.get_or_insert_with(Instant::now);
+        }
+        connected
+    }
+
+    /// Asks, over the connection that is there.
+    fn ask(self) -> Result<Guest, String> {
+        let ask = || {
+            rustix::io::ioctl_fionbio(&self.socket, false)?;
+            let connected = self.connected.unwrap_or_else(Instant::now);
+            let mut guest = Guest::over(self.socket.into(), self.track, (self.began, connected))?;
+            guest.send(patience::last_get(SMALL))?;
+            Ok(guest)
+        };
+        ask().map_err(|error: io::Error| format!("a client that is connected can't ask: {error}"))
+    }
 }
 
 /// How many are answered, each of whom asks once its connection is there (the kernel tries again after 1 s, 3 s, ...), and
 /// leaves with the answer. They come in whichever order.
-fn finish(begun: Vec<OwnedFd>) -> Result<usize, String> {
+fn finish(begun: Vec<Arrival>) -> Result<usize, String> {
     let clients = begun.len();
     let (mut connecting, mut asking) = (begun, Vec::new());
     let since = Instant::now();
     while !(connecting.is_empty() && asking.is_empty()) && since.elapsed() < 2 * PATIENCE {
+        for arrival in &mut connecting {
+            arrival.is_connected(Duration::ZERO);
+        }
         let (connected, still): (Vec<_>, Vec<_>) =
-            connecting.into_iter().partition(|socket| is_connected(socket, Duration::ZERO));
+            connecting.into_iter().partition(|arrival| arrival.connected.is_some());
         connecting = still;
-        for socket in connected {
-            rustix::io::ioctl_fionbio(&socket, false).map_err(|errno| errno.to_string())?;
-            let mut client = Client::over(socket.into()).map_err(|error| error.to_string())?;
-            client.send(patience::last_get(SMALL)).map_err(|error| error.to_string())?;
-            asking.push(client);
+        for arrival in connected {
+            asking.push(arrival.ask()?);
         }
         let mut left = Vec::new();
-        for mut client in asking {
-            if !is_answered(&mut client, GLANCE)? {
-                left.push(client);
+        for mut guest in asking {
+            if !guest.is_answered(GLANCE)? {
+                left.push(guest);
             }
         }
         asking = left;

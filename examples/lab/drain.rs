@@ -9,8 +9,8 @@ use std::process::ExitStatus;
 
 use rustix::process::Signal;
 
-use crate::client::{self, Client, PATIENCE};
-use crate::patience::asking;
+use crate::client::{self, PATIENCE};
+use crate::guest::Guest;
 use crate::plot::Plot;
 use crate::report::{Report, Table, check};
 use crate::serve::Kind;
@@ -60,9 +60,11 @@ fn observe(setup: &Setup, kind: Kind, requests: usize) -> Result<Seen, String> {
         Kind::ThreadPerConnection => requests,
         Kind::BlockingPool | Kind::ProcessPerWorker | Kind::SeparateQueues | Kind::Millpond => WORKERS.min(requests),
     };
-    let mut asked: Vec<Client> = Vec::new();
-    for _ in 0..requests {
-        asked.push(asking(server.address, client::get("/gate"))?);
+    // Who watches from before the drain may go on to do so while others are still there.
+    server.look();
+    let mut asked = Vec::new();
+    for number in 1..=requests {
+        asked.push(Guest::asking(&server, &format!("client {number}"), client::get("/gate"))?);
     }
     server.await_entered(under_way)?;
     // As Ctrl+C would. Not SIGINT itself: whoever starts this in the background of a shell has it ignored.
@@ -71,7 +73,8 @@ fn observe(setup: &Setup, kind: Kind, requests: usize) -> Result<Seen, String> {
         return Err(format!("{} takes clients after Ctrl+C", kind.name()));
     }
     server.open_gate()?;
-    let lost = asked.into_iter().filter_map(|mut client| client.answer().err()).count();
+    let lost = asked.into_iter().filter_map(|mut guest| guest.answer().err()).count();
+    server.look();
     let end = server.wait(PATIENCE).map_or("nothing yet".to_owned(), end);
     Ok(Seen { kind, under_way, lost, end })
 }

@@ -3,13 +3,14 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::client::{self, Client, PATIENCE};
+use crate::client::{self, PATIENCE};
+use crate::guest::Guest;
 use crate::kernel;
-use crate::patience::{SMALL, served, yes_or_no};
+use crate::patience::{SMALL, yes_or_no};
 use crate::plot::Plot;
 use crate::proc;
 use crate::report::{Check, Report, Table, check};
-use crate::serve::{Kind, PANIC};
+use crate::serve::{Kind, PANIC, Watch};
 use crate::setup::Setup;
 use crate::subject::{Start, Subject, wait_until};
 
@@ -77,22 +78,24 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
 }
 
 fn observe(setup: &Setup, kind: Kind, workers: usize) -> Result<Seen, String> {
-    let mut server = setup.start(&Start::new(kind, workers))?;
-    let mut clients: Vec<Client> = (0..workers).map(|_| served(server.address)).collect::<Result<_, _>>()?;
+    // Its lanes are memory, too; nobody else here has any.
+    let mut server = setup.start(&Start { watch: Watch::Off, ..Start::new(kind, workers) })?;
+    let client = |number: usize| Guest::served(&server, &format!("client {number}"));
+    let mut clients: Vec<Guest> = (1..=workers).map(client).collect::<Result<_, _>>()?;
     let processes = proc::family(server.pid()).len();
     let memory_kib = kernel::own_memory_kib(server.pid());
     let panic_answer = clients[0].ask(client::get(&format!("/{PANIC}")));
     let panic_answer = panic_answer.map_or("no".to_owned(), |answer| answer.status.to_string());
     let after_panic = still_served(&mut clients[1..]);
     // Whose worker has ended, or at least its connection.
-    clients[0] = served(server.address)?;
+    clients[0] = Guest::served(&server, "client 1, again")?;
     abort_a_worker(&mut server)?;
     let after_abort = still_served(&mut clients);
-    let newcomer_served = served(server.address).is_ok();
+    let newcomer_served = Guest::served(&server, "newcomer").is_ok();
     Ok(Seen { kind, processes, memory_kib, panic_answer, after_panic, after_abort, newcomer_served })
 }
 
-fn still_served(clients: &mut [Client]) -> usize {
+fn still_served(clients: &mut [Guest]) -> usize {
     clients.iter_mut().filter_map(|client| client.ask(client::get(SMALL)).ok()).count()
 }
 
@@ -103,6 +106,7 @@ fn abort_a_worker(server: &mut Subject) -> Result<(), String> {
         server.signal(Signal::ABORT)?;
         return server.wait(PATIENCE).map(drop).ok_or_else(|| "it outlives an abort".to_owned());
     };
+    server.mark("has a worker abort");
     kill_process(worker, Signal::ABORT).map_err(|errno| format!("a worker takes no signal: {errno}"))?;
     match wait_until(PATIENCE, || !proc::family(server.pid()).contains(&worker.as_raw_pid())) {
         true => Ok(()),

@@ -6,17 +6,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{self, Client, PATIENCE};
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::Signal;
+
+use crate::client::{self, PATIENCE};
+use crate::guest::Guest;
 use crate::patience::{SMALL, yes_or_no};
 use crate::plot::Plot;
 use crate::report::{Check, Report, Table, check};
 use crate::serve::{Kind, Log};
 use crate::setup::{Phenomenon, Setup};
-use crate::subject::{Start, Subject};
+use crate::subject::Start;
 
 const WORKERS: usize = 4;
 
-/// So that the pipe behind the log, 64 KiB of it, is soon full.
+/// What the pipe behind the log holds, whatever this kernel has for the size of a page or of a pipe.
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// So that it is soon full.
 const LINE_BYTES: usize = 1024;
 
 struct Seen {
@@ -69,49 +76,58 @@ fn describe(log: Log) -> &'static str {
 }
 
 fn observe(setup: &Setup, log: Log, each: usize) -> Result<Seen, String> {
-    let mut server = setup.start(&Start { log, ..Start::new(Kind::Millpond, WORKERS) })?;
+    let note = format!("the log {}", describe(log));
+    let mut server = setup.start(&Start { log, note, ..Start::new(Kind::Millpond, WORKERS) })?;
     let stderr = server.take_stderr().ok_or("its log goes nowhere")?;
-    let answered = AtomicUsize::new(0);
+    // Refused to who has many pipes already: those are smaller, which does as well.
+    let _ = fcntl_setpipe_size(&stderr, PIPE_BYTES);
+    let (asked, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
-        let clients: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| ask_often(&server, each, &answered))).collect();
-        let progress = watch(&server, &answered, each * WORKERS);
+        let (server, asked, answered) = (&server, &asked, &answered);
+        let ask = |number| {
+            let mut client = Guest::connect(server, &format!("client {number}"))?;
+            let agent = "a".repeat(LINE_BYTES);
+            for _ in 0..each {
+                asked.fetch_add(1, Ordering::Relaxed);
+                client.ask(client::get_with(SMALL, &format!("User-Agent: {agent}\r\n")))?;
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        let clients: Vec<_> = (1..=WORKERS).map(|number| scope.spawn(move || ask(number))).collect();
+        let is_stuck = || asked.load(Ordering::Relaxed) == answered.load(Ordering::Relaxed) + WORKERS;
+        let progress = watch(answered, each * WORKERS, || is_stuck() && server.stays_asleep());
         let meanwhile = answered.load(Ordering::Relaxed);
         let reader = scope.spawn(|| count(stderr));
         for client in clients {
-            client.join().map_err(|_| "a client panicked")?.map_err(|error| format!("a client gave up: {error}"))?;
+            let ended: io::Result<()> = client.join().map_err(|_| "a client panicked")?;
+            ended.map_err(|error| format!("a client gave up: {error}"))?;
         }
         let after = answered.load(Ordering::Relaxed) - meanwhile;
+        server.look();
         // The end of the server is the end of its log; `Subject` waits for it once more, which does no harm.
-        server.signal(rustix::process::Signal::TERM)?;
+        server.signal(Signal::TERM)?;
         let log_bytes = reader.join().map_err(|_| "the log's reader panicked")?.map_err(|error| error.to_string())?;
         Ok(Seen { log, progress, meanwhile, after, log_bytes })
     })
 }
 
-/// Answers over time, until there are all, or the server sleeps over those that are missing.
-fn watch(server: &Subject, answered: &AtomicUsize, all: usize) -> Vec<(f64, f64)> {
+/// Answers over time, until there are all, or it is stuck, or nothing has come of it for so long that it may as well be.
+fn watch(answered: &AtomicUsize, all: usize, is_stuck: impl Fn() -> bool) -> Vec<(f64, f64)> {
     let since = Instant::now();
-    let mut progress = vec![(0.0, 0.0)];
+    let (mut progress, mut before, mut changed) = (vec![(0.0, 0.0)], 0, since);
     loop {
         let now = answered.load(Ordering::Relaxed);
         progress.push((since.elapsed().as_secs_f64() * 1e3, f64::from(u32::try_from(now).unwrap_or(u32::MAX))));
-        let is_all = now == all || (server.stays_asleep() && answered.load(Ordering::Relaxed) == now);
-        if is_all || since.elapsed() > PATIENCE {
+        if now != before {
+            (before, changed) = (now, Instant::now());
+        }
+        let is_over = now == all || (is_stuck() && answered.load(Ordering::Relaxed) == now);
+        if is_over || changed.elapsed() > PATIENCE {
             return progress;
         }
         thread::sleep(Duration::from_millis(1));
     }
-}
-
-fn ask_often(server: &Subject, times: usize, answered: &AtomicUsize) -> io::Result<()> {
-    let mut client = Client::connect(server.address)?;
-    client.set_patience(PATIENCE)?;
-    let agent = "a".repeat(LINE_BYTES);
-    for _ in 0..times {
-        client.ask(client::get_with(SMALL, &format!("User-Agent: {agent}\r\n")))?;
-        answered.fetch_add(1, Ordering::Relaxed);
-    }
-    Ok(())
 }
 
 fn count(mut log: ChildStderr) -> io::Result<usize> {

@@ -1,8 +1,9 @@
 //! The laboratory: each lab starts servers, makes a load, counts what comes of it, and says whether that was to be
-//! expected.
+//! expected; it draws a plot, and writes down what happened as a trace.
 //!
 //! `cargo run --release --example lab -- list` names the labs, and `-- NAME` runs one; the pages that go with them are in
-//! the documentation, under `millpond::labs`. The exit code is 1 if a check doesn't hold.
+//! the documentation, under `millpond::labs`. The exit code is 1 if a check doesn't hold. What can't be counted here, because
+//! the kernel doesn't tell, is skipped, and said to be.
 //!
 //! *Invariants:* what is checked is a count that has a cause, never a time. Times are shown where they are what a reader
 //! wants to see. Every check fails where its phenomenon isn't there, which `--self-check` shows: it runs the lab without
@@ -12,8 +13,12 @@
 
 mod backlog;
 mod drain;
+mod event;
+mod guest;
+mod interrupt;
 mod isolation;
 mod kernel;
+mod lanes;
 mod log_lock;
 mod omission;
 mod patience;
@@ -29,6 +34,7 @@ mod sockets;
 mod starvation;
 mod subject;
 mod switches;
+mod timeline;
 mod utilisation;
 // The four servers are those beside this directory; only their `main` is of no use here.
 #[allow(dead_code)]
@@ -47,12 +53,13 @@ mod thread_per_connection;
 #[allow(dead_code)]
 #[path = "../siege/client.rs"]
 mod client;
+#[path = "../siege/say.rs"]
+mod say;
 #[allow(dead_code)]
 #[path = "../../benches/load/proc.rs"]
 mod proc;
 
 use std::env;
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,6 +67,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use report::Report;
+use say::{End, say};
 use serve::Kind;
 use setup::{Phenomenon, Setup, Size};
 
@@ -72,6 +80,7 @@ struct Lab {
     without: &'static str,
     /// Whether `--server` means anything to it.
     server: Exchange,
+    needs: Needs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,40 +89,47 @@ enum Exchange {
     Senseless,
 }
 
+/// What not every machine has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    ListOfSockets,
+}
+
 /// In the order in which the pages go.
 #[rustfmt::skip]
 const LABS: [Lab; 11] = [
-    Lab { name: "starvation", run: starvation::run, server: Exchange::Possible,
+    Lab { name: "starvation", run: starvation::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "who is answered while idle clients stay?",
         without: "millpond in place of the pool whose workers wait" },
-    Lab { name: "slowloris", run: slowloris::run, server: Exchange::Possible,
+    Lab { name: "slowloris", run: slowloris::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "which deadline ends a client that drips its request?",
         without: "the deadline for a whole head in place of one for each read" },
-    Lab { name: "slow-reader", run: slow_reader::run, server: Exchange::Possible,
+    Lab { name: "slow-reader", run: slow_reader::run, server: Exchange::Possible, needs: Needs::ListOfSockets,
         question: "who is answered while others don't read their answers?",
         without: "millpond in place of the pool whose workers wait" },
-    Lab { name: "backlog", run: backlog::run, server: Exchange::Possible,
+    Lab { name: "backlog", run: backlog::run, server: Exchange::Possible, needs: Needs::ListOfSockets,
         question: "where are clients that nobody has accepted, and how many can be there?",
         without: "a server that accepts while it serves" },
-    Lab { name: "queues", run: queues::run, server: Exchange::Possible,
+    Lab { name: "queues", run: queues::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "who stands behind a slow request: one queue for all, a queue for each worker, one connection?",
         without: "one queue for all workers in place of one for each" },
-    Lab { name: "drain", run: drain::run, server: Exchange::Possible,
+    Lab { name: "drain", run: drain::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "who loses requests on Ctrl+C?",
         without: "a server that drains" },
-    Lab { name: "isolation", run: isolation::run, server: Exchange::Possible,
+    Lab { name: "isolation", run: isolation::run, server: Exchange::Possible, needs: Needs::Nothing,
         question: "threads or processes: who survives a crash, and for how much memory?",
         without: "threads in place of processes" },
-    Lab { name: "switches", run: switches::run, server: Exchange::Senseless,
+    Lab { name: "switches", run: switches::run, server: Exchange::Senseless, needs: Needs::Nothing,
         question: "how often does a request put its thread to sleep?",
         without: "requests in batches in place of one after the other" },
-    Lab { name: "log-lock", run: log_lock::run, server: Exchange::Senseless,
+    Lab { name: "log-lock", run: log_lock::run, server: Exchange::Senseless, needs: Needs::Nothing,
         question: "who is answered while the log is stuck?",
         without: "a log with a queue in place of one behind a lock" },
-    Lab { name: "utilisation", run: utilisation::run, server: Exchange::Possible,
+    Lab { name: "utilisation", run: utilisation::run, server: Exchange::Possible, needs: Needs::ListOfSockets,
         question: "how long is the queue, and what has it to do with how long one waits in it?",
         without: "a server without a queue" },
-    Lab { name: "omission", run: omission::run, server: Exchange::Senseless,
+    Lab { name: "omission", run: omission::run, server: Exchange::Senseless, needs: Needs::Nothing,
         question: "how many slow answers does a load see of a server that stalls once?",
         without: "a server that doesn't stall" },
 ];
@@ -135,7 +151,7 @@ struct Arguments {
     /// Take the phenomenon away, and succeed if the check notices
     #[arg(long, conflicts_with = "server")]
     self_check: bool,
-    /// Where plots go [default: `lab` in Cargo's target directory]
+    /// Where plots and traces go [default: `lab` in Cargo's target directory]
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
 }
@@ -157,68 +173,68 @@ fn find(name: &str) -> Result<Found, String> {
 
 fn main() -> ExitCode {
     if env::args().nth(1).as_deref() == Some("serve") {
-        return match serve::main(env::args().skip(1)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failure(error.as_ref()),
-        };
+        let served = serve::main(env::args().skip(1));
+        return say::exit("lab", served.map(|()| true).map_err(|error| End::Failed(error.to_string())));
     }
-    match run(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => failure(error.as_ref()),
-    }
-}
-
-fn failure(error: &dyn Error) -> ExitCode {
-    eprintln!("lab: {error}");
-    ExitCode::FAILURE
+    say::exit("lab", run(&Arguments::parse()))
 }
 
 /// Whether everything was as it had to be.
-fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<bool, End> {
     let labs = match arguments.labs {
         Found::List => {
             let list = LABS.iter().map(|lab| format!("{:<12} {}\n", lab.name, lab.question));
-            print!("{}", list.collect::<String>());
-            return Ok(true);
+            return say(&list.collect::<String>()).map(|()| true);
         }
         Found::These(labs) => labs,
     };
     if arguments.server.is_some() && labs.iter().any(|lab| lab.server == Exchange::Senseless) {
         let names: Vec<&str> = LABS.iter().filter(|lab| lab.server == Exchange::Possible).map(|lab| lab.name).collect();
-        return Err(format!("--server goes with {}", names.join(", ")).into());
+        return Err(End::Failed(format!("--server goes with {}", names.join(", "))));
     }
     let plots = arguments.plots.clone().map_or_else(plots, Ok)?;
     fs::create_dir_all(&plots).map_err(|error| format!("no place for plots in {}: {error}", plots.display()))?;
+    let place = tempfile::tempdir().map_err(|error| format!("no place for files: {error}"))?;
+    interrupt::end_on_signals(place.path().to_owned()).map_err(|error| format!("can't handle signals: {error}"))?;
     let phenomenon = if arguments.self_check { Phenomenon::Removed } else { Phenomenon::Present };
     let size = if arguments.quick { Size::Quick } else { Size::Full };
-    let setup = Setup::lay(size, phenomenon, arguments.server)?;
     let mut as_it_has_to_be = true;
     for lab in labs {
+        let setup = Setup::lay(place.path().join(lab.name), size, phenomenon, arguments.server)?;
         as_it_has_to_be &= conduct(lab, &setup, &plots)?;
     }
     Ok(as_it_has_to_be)
 }
 
 /// One lab, from its question to its verdict.
-fn conduct(lab: &Lab, setup: &Setup, plots: &Path) -> Result<bool, Box<dyn Error>> {
-    println!("{}: {}\n", lab.name, lab.question);
+fn conduct(lab: &Lab, setup: &Setup, plots: &Path) -> Result<bool, End> {
+    say(&format!("{}: {}\n\n", lab.name, lab.question))?;
+    if lab.needs == Needs::ListOfSockets
+        && let Err(why) = sockets::are_listed()
+    {
+        say(&format!("  skipped   {why}; modprobe tcp_diag\n\n"))?;
+        return Ok(true);
+    }
     let report = (lab.run)(setup).map_err(|why| format!("{}: {why}", lab.name))?;
-    print!("{report}");
     let verdict = match (setup.phenomenon, report.holds()) {
         (Phenomenon::Present, true) => "held".to_owned(),
         (Phenomenon::Present, false) => "NOT HELD".to_owned(),
         (Phenomenon::Removed, false) => format!("not held, as it has to be with {}", lab.without),
         (Phenomenon::Removed, true) => format!("HELD, although this was {}: the check checks nothing", lab.without),
     };
-    println!("  verdict   {verdict}");
+    say(&format!("{report}  verdict   {verdict}\n"))?;
     if setup.phenomenon == Phenomenon::Present {
-        let plot = plots.join(format!("{}.svg", lab.name));
-        fs::write(&plot, report.plot.svg()).map_err(|error| format!("{}: {error}", plot.display()))?;
-        println!("  plot      {}", plot.display());
+        keep("plot", plots.join(format!("{}.svg", lab.name)), &report.plot.svg())?;
+        keep("trace", plots.join(format!("{}.trace.json", lab.name)), &setup.timeline.render(lab.name))?;
     }
-    println!();
+    say("\n")?;
     Ok(report.holds() == (setup.phenomenon == Phenomenon::Present))
+}
+
+/// Writes a file, and says where it is.
+fn keep(what: &str, path: PathBuf, text: &str) -> Result<(), End> {
+    fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    say(&format!("  {what:<7}   {}\n", path.display()))
 }
 
 /// Beside the examples, in the directory that this was built in.

@@ -1,7 +1,8 @@
 //! Head-of-line blocking: one request is stuck, and others come. Who of them has to wait for it?
 
-use crate::client::{self, Client};
-use crate::patience::{self, GLANCE, SMALL, asking, is_answered};
+use crate::client;
+use crate::guest::Guest;
+use crate::patience::{self, GLANCE, SMALL};
 use crate::plot::Plot;
 use crate::report::{Report, Table, check};
 use crate::serve::Kind;
@@ -60,11 +61,11 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
 /// The others have connections of their own.
 fn beside(setup: &Setup, kind: Kind, others: usize) -> Result<Seen, String> {
     let server = setup.start(&Start::new(kind, WORKERS))?;
-    let mut stuck = asking(server.address, patience::last_get("/gate"))?;
+    let mut stuck = Guest::asking(&server, "stuck", patience::last_get("/gate"))?;
     server.await_entered(1)?;
-    let mut asked: Vec<Client> = Vec::new();
-    for _ in 0..others {
-        asked.push(asking(server.address, patience::last_get(SMALL))?);
+    let mut asked = Vec::new();
+    for number in 1..=others {
+        asked.push(Guest::asking(&server, &format!("client {number}"), patience::last_get(SMALL))?);
     }
     let meanwhile = leave_with_answers(&server, &mut asked)?;
     server.open_gate()?;
@@ -76,16 +77,16 @@ fn beside(setup: &Setup, kind: Kind, others: usize) -> Result<Seen, String> {
 }
 
 /// Whoever has an answer leaves with it, in whichever order they come, until no more can come; says how many did.
-fn leave_with_answers(server: &Subject, asked: &mut Vec<Client>) -> Result<usize, String> {
+fn leave_with_answers(server: &Subject, asked: &mut Vec<Guest>) -> Result<usize, String> {
     let all = asked.len();
     loop {
         // Looked at first: what it has done by then is there to be seen.
         let is_done = server.stays_asleep();
         let before = asked.len();
         let mut left = Vec::new();
-        for mut client in asked.drain(..) {
-            if !is_answered(&mut client, GLANCE)? {
-                left.push(client);
+        for mut guest in asked.drain(..) {
+            if !guest.is_answered(GLANCE)? {
+                left.push(guest);
             }
         }
         *asked = left;
@@ -97,9 +98,9 @@ fn leave_with_answers(server: &Subject, asked: &mut Vec<Client>) -> Result<usize
 
 /// The others are on the same connection, behind it.
 fn behind(setup: &Setup, others: usize) -> Result<Seen, String> {
-    let server = setup.start(&Start::new(Kind::Millpond, WORKERS))?;
+    let server = setup.start(&Start { note: "one connection".into(), ..Start::new(Kind::Millpond, WORKERS) })?;
     let requests = client::get("/gate") + &client::get(SMALL).repeat(others);
-    let mut client = asking(server.address, requests)?;
+    let mut client = Guest::asking(&server, "client", requests)?;
     server.await_entered(1)?;
     let mut answers = 0;
     while answers <= others && server.answers(&mut client)? {

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::PathBuf;
@@ -20,11 +20,13 @@ use millpond::http::status::Status;
 use millpond::http::target::RequestTarget;
 use millpond::observe::access_log::{AccessLog, Format};
 use millpond::observe::log_queue::LogQueue;
+use millpond::observe::proxies::Proxies;
 use millpond::server::{Answer, Context, Handler, Response, Server};
 use millpond::site::options::Options;
 use millpond::site::respond::Site;
 use rustix::fs::FlockOperation;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::thread::disable_transparent_huge_pages;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::blocking_pool::conversation;
@@ -52,6 +54,13 @@ pub enum Log {
     Queue,
 }
 
+/// Whether millpond writes down what its threads do. The others have nothing that could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Watch {
+    On,
+    Off,
+}
+
 /// One server of a lab (internal)
 #[derive(Debug, Parser)]
 pub struct Arguments {
@@ -70,6 +79,8 @@ pub struct Arguments {
     pub backlog: i32,
     #[arg(long)]
     pub log: Log,
+    #[arg(long)]
+    pub watch: Watch,
 }
 
 /// Runs it, in place of the lab.
@@ -77,6 +88,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // One of the labs has a server abort; nobody wants to keep what it looked like inside.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // Another weighs their memory: 2 MiB for a stack would hide what it is about, where the system has them be so large.
+    disable_transparent_huge_pages(true)?;
     let arguments = Arguments::parse_from(arguments);
     // Nor be told of the panic that it asks for.
     panic::set_hook(Box::new(|_| {}));
@@ -95,7 +108,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error
     if arguments.backlog > 0 {
         rustix::net::listen(&listener, arguments.backlog)?;
     }
-    println!("http://{}/", listener.local_addr()?);
+    announce(listener.local_addr()?)?;
     match arguments.kind {
         Kind::OneAtATime => one_at_a_time::serve(&listener, converse),
         Kind::ThreadPerConnection => thread_per_connection::serve(&listener, converse),
@@ -116,16 +129,33 @@ fn run_millpond(arguments: &Arguments, answers: Answers) -> Result<(), Box<dyn E
         signal_hook::flag::register(signal, server.drain_handle().flag())?;
         signal_hook::low_level::pipe::register(signal, server.drain_handle().descriptor()?)?;
     }
-    println!("http://{}/", server.local_addresses()[0]);
-    let server = match arguments.log {
-        Log::None | Log::Mutex => server,
+    announce(server.local_addresses()[0])?;
+    let server = match arguments.watch {
+        Watch::On => server.with_watch(Proxies::new(Vec::new())),
+        Watch::Off => server,
+    };
+    let log = match arguments.log {
+        Log::None | Log::Mutex => None,
         Log::Queue => {
             let queue = LogQueue::start("access-log", sink()?, config::LOG_BYTES_MAX)?;
-            server.with_access_log(AccessLog::new(Format::Combined, queue))
+            Some(AccessLog::new(Format::Combined, queue))
         }
     };
+    let server = match &log {
+        Some(log) => server.with_access_log(log.clone()),
+        None => server,
+    };
     server.run(answers)?;
+    if let Some(log) = log {
+        // What it still has is written, as long as somebody reads.
+        log.close(config::LOG_CLOSE_TIMEOUT);
+    }
     Ok(())
+}
+
+/// It fails if the lab has ended meanwhile; then the server does, too.
+fn announce(address: SocketAddr) -> io::Result<()> {
+    writeln!(io::stdout(), "http://{address}/")
 }
 
 /// What every server here answers with: a directory; and for the labs a gate, where a request takes as long as they want,

@@ -1,18 +1,25 @@
-//! What every lab is given: how large it is to be, whether its phenomenon is to be there, and files to ask for.
+//! What every lab is given: how large it is to be, whether its phenomenon is to be there, files to ask for, and where to
+//! write down what happens.
 
+use std::cell::Cell;
 use std::fs::{self, File};
-
-use tempfile::TempDir;
+use std::path::PathBuf;
 
 use crate::serve::Kind;
 use crate::subject::{Start, Subject};
+use crate::timeline::Timeline;
 
 #[derive(Debug)]
 pub struct Setup {
     pub size: Size,
     pub phenomenon: Phenomenon,
+    pub timeline: Timeline,
+    /// Of `/large.bin`.
+    pub large_bytes: usize,
     server: Option<Kind>,
-    root: TempDir,
+    /// Where files are: those that are served, and the gates.
+    place: PathBuf,
+    started: Cell<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,20 +35,24 @@ pub enum Phenomenon {
     Removed,
 }
 
-/// Of `/large.bin`: more than the kernel takes for a client that doesn't read (net.ipv4.tcp_wmem: 4 MiB).
-pub const LARGE_BYTES: usize = 16 * 1024 * 1024;
+/// What the servers serve, below the place of a lab.
+const ROOT: &str = "site";
+
+/// Of `/large.bin`, at least: four times what the kernel takes for a client that doesn't read, where nobody has changed it.
+const LARGE_BYTES_MIN: usize = 16 * 1024 * 1024;
 
 impl Setup {
-    /// Makes the directory that the servers serve.
-    pub fn lay(size: Size, phenomenon: Phenomenon, server: Option<Kind>) -> Result<Setup, String> {
+    /// Makes a directory at that place, and what the servers serve in it.
+    pub fn lay(place: PathBuf, size: Size, phenomenon: Phenomenon, server: Option<Kind>) -> Result<Setup, String> {
+        let (root, large_bytes) = (place.join(ROOT), large_bytes());
         let lay = || {
-            let root = tempfile::tempdir()?;
-            fs::write(root.path().join("small.txt"), "hello, world\n")?;
-            File::create(root.path().join("large.bin"))?.set_len(LARGE_BYTES.try_into().expect("it is 16 MiB"))?;
-            Ok(root)
+            fs::create_dir_all(&root)?;
+            fs::write(root.join("small.txt"), "hello, world\n")?;
+            File::create(root.join("large.bin"))?.set_len(large_bytes.try_into().map_err(std::io::Error::other)?)
         };
-        let root = lay().map_err(|error: std::io::Error| format!("no place for files: {error}"))?;
-        Ok(Setup { size, phenomenon, server, root })
+        lay().map_err(|error: std::io::Error| format!("no place for files: {error}"))?;
+        let timeline = Timeline::begin();
+        Ok(Setup { size, phenomenon, timeline, large_bytes, server, place, started: Cell::new(0) })
     }
 
     /// The larger number, or the one for who is in a hurry.
@@ -62,6 +73,19 @@ impl Setup {
     }
 
     pub fn start(&self, start: &Start) -> Result<Subject, String> {
-        Subject::start(start, self.root.path())
+        let number = self.started.replace(self.started.get() + 1);
+        let gates = self.place.join(format!("gates-{number}"));
+        let name = match start.note.as_str() {
+            "" => start.kind.name(),
+            note => format!("{}, {note}", start.kind.name()),
+        };
+        Subject::start(start, &self.place.join(ROOT), gates, self.timeline.process(&name))
     }
+}
+
+/// Too much for the kernel to take it all for a client that doesn't read (tcp(7): the last number of `tcp_wmem`).
+fn large_bytes() -> usize {
+    let buffers = fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();
+    let most = buffers.split_whitespace().next_back().and_then(|most| most.parse::<usize>().ok());
+    most.unwrap_or(0).saturating_mul(4).max(LARGE_BYTES_MIN)
 }

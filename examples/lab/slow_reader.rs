@@ -1,13 +1,16 @@
 //! Slow readers: clients ask for a large file, read the head of the answer, and stop.
 
-use crate::client::{self, Client, PATIENCE};
+use std::io;
+
+use crate::client::{self, PATIENCE};
+use crate::guest::Guest;
 use crate::kernel;
-use crate::patience::{self, SMALL, asking, is_answered, yes_or_no};
+use crate::patience::{self, SMALL, yes_or_no};
 use crate::plot::Plot;
 use crate::report::{Report, Table, check};
 use crate::serve::Kind;
-use crate::setup::{LARGE_BYTES, Setup};
-use crate::subject::Start;
+use crate::setup::Setup;
+use crate::subject::{Start, Subject};
 
 const WORKERS: usize = 4;
 
@@ -59,7 +62,7 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
     let mut checks = vec![
         check(format!("others are served by {name} meanwhile"), "no", yes_or_no(first.served_meanwhile)),
         check(format!("others are served by {name} once the readers read on"), "yes", yes_or_no(first.served_after)),
-        check(format!("readers of {name} that get all {LARGE_BYTES} bytes"), WORKERS, first.whole),
+        check(format!("readers of {name} that get all {} bytes", setup.large_bytes), WORKERS, first.whole),
     ];
     for seen in seen.iter().filter(|seen| seen.kind == Kind::Millpond) {
         checks.push(check("others are served by millpond meanwhile", "yes", yes_or_no(seen.served_meanwhile)));
@@ -71,22 +74,22 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
 fn observe(setup: &Setup, kind: Kind) -> Result<Seen, String> {
     let server = setup.start(&Start::new(kind, WORKERS))?;
     let mut readers = Vec::new();
-    for _ in 0..WORKERS {
-        readers.push(begin(server.address).map_err(|error| format!("a reader gets no head: {error}"))?);
+    for number in 1..=WORKERS {
+        readers.push(begin(&server, number).map_err(|error| format!("a reader gets no head: {error}"))?);
     }
-    let mut newcomer = asking(server.address, patience::last_get(SMALL))?;
+    let mut newcomer = Guest::asking(&server, "newcomer", patience::last_get(SMALL))?;
     let served_meanwhile = server.answers(&mut newcomer)?;
     let (threads, untaken) = (kernel::threads(server.pid()), kernel::untaken_bytes(server.address)?);
     // Closed behind its answer, each frees its worker.
-    let whole = readers.into_iter().filter_map(|mut reader| reader.take(LARGE_BYTES).ok()).count();
-    let served_after = served_meanwhile || is_answered(&mut newcomer, PATIENCE)?;
+    let whole = readers.into_iter().filter_map(|mut reader| reader.read_on(setup.large_bytes).ok()).count();
+    let served_after = served_meanwhile || newcomer.is_answered(PATIENCE)?;
     Ok(Seen { kind, threads, untaken, served_meanwhile, served_after, whole })
 }
 
 /// A reader that has read the head, so that a worker is at its content.
-fn begin(address: std::net::SocketAddr) -> std::io::Result<Client> {
-    let mut reader = Client::connect_narrow(address)?;
+fn begin(server: &Subject, number: usize) -> io::Result<Guest> {
+    let mut reader = Guest::connect_narrow(server, &format!("reader {number}"))?;
     reader.send(client::get("/large.bin"))?;
-    reader.head()?;
+    reader.read_head()?;
     Ok(reader)
 }

@@ -5,12 +5,12 @@
 //! learned from it, and it is begun anew.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client;
-use crate::patience::{self, SMALL, asking, is_answered, yes_or_no};
+use crate::guest::Guest;
+use crate::patience::{self, GLANCE, SMALL, yes_or_no};
 use crate::plot::Plot;
 use crate::report::{Report, Table, check};
 use crate::serve::Kind;
@@ -98,12 +98,12 @@ fn try_until_in_time(setup: &Setup, kind: Kind, deadline: Duration, steps: u32) 
 fn observe(setup: &Setup, kind: Kind, deadline: Duration, steps: u32) -> Result<Option<Seen>, String> {
     let server = setup.start(&Start { deadline, ..Start::new(kind, WORKERS) })?;
     let mut drips = Vec::new();
-    for _ in 0..WORKERS {
-        let stream = asking(server.address, "GET / HTTP/1.1\r\nHost: lab\r\nX-Drip: ")?.into_stream();
-        stream.set_nonblocking(true).map_err(|error| error.to_string())?;
-        drips.push(Drip { stream, heard: Vec::new(), ended: false });
+    for number in 1..=WORKERS {
+        let guest = Guest::asking(&server, &format!("drip {number}"), "GET / HTTP/1.1\r\nHost: lab\r\nX-Drip: ")?;
+        guest.stream().set_nonblocking(true).map_err(|error| error.to_string())?;
+        drips.push(Drip { guest, heard: Vec::new(), ended: false });
     }
-    let mut newcomer = None;
+    let (mut newcomer, mut newcomer_served) = (None, false);
     let mut open = vec![WORKERS];
     let mut last = Instant::now();
     for step in 0..steps {
@@ -117,18 +117,19 @@ fn observe(setup: &Setup, kind: Kind, deadline: Duration, steps: u32) -> Result<
         last = Instant::now();
         open.push(drips.iter().filter(|drip| !drip.ended).count());
         if step == STEPS_PER_DEADLINE / 2 {
-            newcomer = Some(asking(server.address, patience::last_get(SMALL))?);
+            newcomer = Some(Guest::asking(&server, "newcomer", patience::last_get(SMALL))?);
+        }
+        // Many steps are left for it, as many deadlines.
+        if let Some(newcomer) = newcomer.as_mut().filter(|_| !newcomer_served) {
+            newcomer_served = newcomer.is_answered(GLANCE)?;
         }
     }
-    let mut newcomer = newcomer.ok_or("the schedule is too short")?;
-    // Either it came long ago, or as many deadlines have passed in vain.
-    let newcomer_served = is_answered(&mut newcomer, Duration::from_millis(10))?;
-    let told = drips.iter().filter(|drip| client::find(&drip.heard, b"HTTP/1.1 408").is_some()).count();
+    let told = drips.iter().filter(|drip| drip.is_told()).count();
     Ok(Some(Seen { kind, open, told, newcomer_served }))
 }
 
 struct Drip {
-    stream: TcpStream,
+    guest: Guest,
     heard: Vec<u8>,
     ended: bool,
 }
@@ -139,19 +140,30 @@ impl Drip {
         if self.ended {
             return;
         }
-        self.ended = self.stream.write_all(b"x").is_err();
+        let takes_it = self.guest.stream().write_all(b"x").is_ok();
+        // Whatever became of that: it may have said why before.
+        let goes_on = self.listen();
+        self.ended = !(takes_it && goes_on);
+        if self.ended {
+            self.guest.hear_last(if self.is_told() { "408" } else { "closed" });
+        } else {
+            self.guest.mark("a byte");
+        }
+    }
+
+    /// Whether that was not the end.
+    fn listen(&mut self) -> bool {
         let mut chunk = [0; 1024];
         loop {
-            match self.stream.read(&mut chunk) {
-                Ok(0) => self.ended = true,
-                Ok(length) => {
-                    self.heard.extend_from_slice(&chunk[..length]);
-                    continue;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => self.ended = true,
+            match self.guest.stream().read(&mut chunk) {
+                Ok(0) => return false,
+                Ok(length) => self.heard.extend_from_slice(&chunk[..length]),
+                Err(error) => return error.kind() == ErrorKind::WouldBlock,
             }
-            return;
         }
+    }
+
+    fn is_told(&self) -> bool {
+        client::find(&self.heard, b"HTTP/1.1 408").is_some()
     }
 }

@@ -1,8 +1,9 @@
 //! Keep-alive starvation: idle clients join one by one, and beside each number of them a newcomer asks.
 
 use crate::client::PATIENCE;
+use crate::guest::Guest;
 use crate::kernel;
-use crate::patience::{self, SMALL, asking, is_answered, served, yes_or_no};
+use crate::patience::{self, SMALL, yes_or_no};
 use crate::plot::Plot;
 use crate::report::{Report, Table, check};
 use crate::serve::Kind;
@@ -63,11 +64,11 @@ fn observe(setup: &Setup, kind: Kind, idle_max: usize) -> Result<Seen, String> {
     let server = setup.start(&Start::new(kind, WORKERS))?;
     let mut idle = Vec::new();
     loop {
-        let mut newcomer = asking(server.address, patience::last_get(SMALL))?;
+        let mut newcomer = Guest::asking(&server, "newcomers", patience::last_get(SMALL))?;
         if !server.answers(&mut newcomer)? {
             let (threads, starved_by) = (kernel::threads(server.pid()), Some(idle.len()));
             idle.pop();
-            let recovered = is_answered(&mut newcomer, PATIENCE)?;
+            let recovered = newcomer.is_answered(PATIENCE)?;
             return Ok(Seen { kind, threads, starved_by, recovered });
         }
         if idle.len() == idle_max {
@@ -75,6 +76,6 @@ fn observe(setup: &Setup, kind: Kind, idle_max: usize) -> Result<Seen, String> {
         }
         // It has its answer, so a worker has seen it.
         drop(newcomer);
-        idle.push(served(server.address)?);
+        idle.push(Guest::served(&server, &format!("idle {}", idle.len() + 1))?);
     }
 }

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client;
+use crate::guest::Guest;
 use crate::kernel::{self, Switches};
-use crate::patience::{SMALL, served};
+use crate::patience::SMALL;
 use crate::plot::Plot;
 use crate::report::{Check, Report, Table};
 use crate::serve::Kind;
@@ -78,8 +79,8 @@ impl Seen {
 }
 
 fn observe(setup: &Setup, kind: Kind, at_a_time: u32, requests: u32) -> Result<Seen, String> {
-    let server = setup.start(&Start::new(kind, 1))?;
-    let mut client = served(server.address)?;
+    let server = setup.start(&Start { note: format!("{at_a_time} at a time"), ..Start::new(kind, 1) })?;
+    let mut client = Guest::served(&server, "client")?;
     let batch = client::get(SMALL).repeat(usize::try_from(at_a_time).map_err(|error| error.to_string())?);
     let (before, mut took) = (kernel::switches(server.pid()), Duration::ZERO);
     for _ in 0..requests / at_a_time {

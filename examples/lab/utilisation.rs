@@ -8,16 +8,22 @@
 //! L is what the kernel counts: connections that the server has, accepted or not, on average over time. λ and W are what
 //! the clients know: how many came per unit of time, and how long they stayed. L = λW, whatever the server is like. How
 //! many wait isn't like that: it depends on how much of its time the server is busy, and goes up like a wall.
+//!
+//! The trace has the virtual clock, too: there a unit is a second. A client is shown in the first place that is free.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use crate::client::Client;
 use crate::kernel;
-use crate::patience::{asking, last_get};
+use crate::patience::last_get;
 use crate::plot::Plot;
 use crate::report::{Check, Report, Table};
-use crate::serve::Kind;
+use crate::serve::{Kind, Watch};
 use crate::setup::Setup;
 use crate::subject::{Start, Subject, wait_until};
 
@@ -49,8 +55,11 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
     let subject = setup.subject(Kind::OneAtATime, Kind::ThreadPerConnection);
     let mut seen = Vec::new();
     for utilisation in utilisations {
-        let server = setup.start(&Start { backlog: BACKLOG, ..Start::new(subject, 1) })?;
-        seen.push((utilisation, Run::new(&server).play(utilisation, arrivals)?));
+        let note = format!("busy {:.0} %", utilisation * 100.0);
+        // Its lanes would have another clock than the rest of the trace.
+        let start = Start { note, backlog: BACKLOG, watch: Watch::Off, ..Start::new(subject, 1) };
+        let server = setup.start(&start)?;
+        seen.push((utilisation, Run::new(&server, setup.timeline.epoch()).play(utilisation, arrivals)?));
     }
     let mut table = Table::new(["busy", "arrivals", "λ", "W", "λW", "L, counted", "of them waiting"]);
     for (utilisation, seen) in &seen {
@@ -122,12 +131,15 @@ fn units(moment: Moment) -> f64 {
 /// One client with its request, and the gate that it waits at.
 struct Visit {
     client: Client,
+    place: usize,
     came: Moment,
     gate: File,
 }
 
 struct Run<'s> {
     server: &'s Subject,
+    /// Where the virtual clock begins in the trace.
+    epoch: Instant,
     now: Moment,
     visits: BTreeMap<usize, Visit>,
     /// When requests that are being served will have been; with their numbers.
@@ -137,8 +149,9 @@ struct Run<'s> {
 }
 
 impl Run<'_> {
-    fn new(server: &Subject) -> Run<'_> {
-        Run { server, now: 0, visits: BTreeMap::new(), departures: BTreeSet::new(), begun: 0, seen: Seen::default() }
+    fn new(server: &Subject, epoch: Instant) -> Run<'_> {
+        let (visits, departures) = (BTreeMap::new(), BTreeSet::new());
+        Run { server, epoch, now: 0, visits, departures, begun: 0, seen: Seen::default() }
     }
 
     /// Everything that happens, in the order of time.
@@ -158,23 +171,37 @@ impl Run<'_> {
             }
             self.settle()?;
         }
+        self.pass_until(self.now)?;
         self.seen.time = units(self.now);
         Ok(self.seen)
     }
 
     /// Lets time pass, in which the connections are those that the kernel counts now.
     fn pass_until(&mut self, moment: Moment) -> Result<(), String> {
-        let count = f64::from(kernel::connections(self.server.address)?);
-        self.seen.connection_time += count * units(moment - self.now);
+        let count = kernel::connections(self.server.address)?;
+        self.seen.connection_time += f64::from(count) * units(moment - self.now);
+        self.server.track("L").count(("clients", "with the server"), self.shown(self.now), count);
         self.now = moment;
         Ok(())
+    }
+
+    /// When that is in the trace: a moment is a millisecond there.
+    fn shown(&self, moment: Moment) -> Instant {
+        self.epoch + Duration::from_millis(moment)
     }
 
     fn arrive(&mut self, moment: Moment, number: usize) -> Result<(), String> {
         self.pass_until(moment)?;
         let gate = self.server.close_gate(number)?;
-        let client = asking(self.server.address, last_get(&format!("/gate/{number}")))?;
-        self.visits.insert(number, Visit { client, came: moment, gate });
+        let ask = || {
+            let mut client = Client::connect(self.server.address)?;
+            client.send(last_get(&format!("/gate/{number}")))?;
+            Ok(client)
+        };
+        let client = ask().map_err(|error: io::Error| format!("a client can't ask: {error}"))?;
+        let is_free = |place: &usize| self.visits.values().all(|visit| visit.place != *place);
+        let place = (1..).find(is_free).unwrap_or_default();
+        self.visits.insert(number, Visit { client, place, came: moment, gate });
         self.seen.arrivals += 1;
         Ok(())
     }
@@ -182,11 +209,17 @@ impl Run<'_> {
     fn depart(&mut self, moment: Moment, number: usize) -> Result<(), String> {
         self.pass_until(moment)?;
         self.departures.remove(&(moment, number));
-        let Visit { mut client, came, gate } = self.visits.remove(&number).ok_or("somebody leaves who never came")?;
+        let Visit { mut client, place, came, gate } =
+            self.visits.remove(&number).ok_or("somebody leaves who never came")?;
         drop(gate);
         client.answer().map_err(|error| format!("request {number} gets no answer: {error}"))?;
         self.seen.stay_time += units(moment - came);
         self.seen.service_time += units(SERVICE);
+        let (track, begun) = (self.server.track(&format!("place {place}")), moment - SERVICE);
+        if came < begun {
+            track.slice("waits", (self.shown(came), self.shown(begun)), json!({ "request": number }));
+        }
+        track.slice("in service", (self.shown(begun), self.shown(moment)), json!({ "request": number }));
         Ok(())
     }
 

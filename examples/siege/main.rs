@@ -23,6 +23,7 @@ mod outside;
 mod panics;
 mod report;
 mod sandbox;
+mod say;
 mod server;
 mod site;
 mod size;
@@ -55,6 +56,7 @@ use client::{Client, PATIENCE};
 use good::Fared;
 use peers::Peer;
 use report::{Tally, Verdict};
+use say::{End, say};
 use server::{Server, Subject, Weight};
 use site::Site;
 use size::Size;
@@ -184,22 +186,15 @@ struct Siege {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("siege: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    say::exit("siege", run(&Arguments::parse()))
 }
 
 /// Whether no line failed.
-fn run(arguments: &Arguments) -> Result<bool, String> {
+fn run(arguments: &Arguments) -> Result<bool, End> {
     let stop = stop::on_signals().map_err(|error| format!("can't handle signals: {error}"))?;
     proc::raise_descriptors().map_err(|error| format!("the limit on descriptors can't be raised: {error}"))?;
     let siege = Siege::lay(arguments)?;
-    println!("{}\n", siege.size.describe());
+    say(&format!("{}\n\n", siege.size.describe()))?;
     let lines = (1_u32..).zip(&LINES);
     let chosen = lines.filter(|(number, _)| arguments.lines.is_empty() || arguments.lines.contains(number));
     let (last, mut chosen): (Vec<_>, Vec<_>) = chosen.partition(|(number, _)| *number == LAST);
@@ -209,22 +204,22 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         let since = Instant::now();
         let tally = siege.hold(line);
         if stop.load(Ordering::Relaxed) {
-            return Err("stopped by a signal".into());
+            return Err(End::Failed("stopped by a signal".into()));
         }
-        print!("{}", report::text(number, line.promise, line.figure, &tally));
-        println!("         took {}\n", report::time(since.elapsed()));
+        let text = report::text(number, line.promise, line.figure, &tally);
+        say(&format!("{text}         took {}\n\n", report::time(since.elapsed())))?;
         rows.push((number, line, tally));
     }
     rows.sort_by_key(|(number, ..)| *number);
     if arguments.markdown {
-        println!("{}", report::MARKDOWN_HEAD);
+        say(&format!("{}\n", report::MARKDOWN_HEAD))?;
         for (number, line, tally) in &rows {
-            println!("{}", report::markdown(*number, line.promise, line.figure, tally));
+            say(&format!("{}\n", report::markdown(*number, line.promise, line.figure, tally)))?;
         }
     }
     let count = |verdict| rows.iter().filter(|(_, _, tally)| tally.verdict() == verdict).count();
     let [passed, failed, skipped] = [Verdict::Pass, Verdict::Fail, Verdict::Skip].map(count);
-    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    say(&format!("{passed} passed, {failed} failed, {skipped} skipped\n"))?;
     Ok(failed == 0)
 }
 

@@ -7,6 +7,7 @@
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -33,6 +34,14 @@ pub struct InheritError {
 pub fn inherited() -> Result<Vec<Listener>, InheritError> {
     let mut passed = ListenFd::from_env();
     (0..passed.len()).map(|index| take(&mut passed, index).map_err(|cause| InheritError { index, cause })).collect()
+}
+
+/// Whether this process was started with the signal ignored (proc_pid_status(5), a mask in hexadecimal).
+pub fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 fn take(passed: &mut ListenFd, index: usize) -> io::Result<Listener> {

@@ -20,7 +20,8 @@
 //! ```
 //!
 //! *Architecture invariant:* nothing here knows of directories. The site comes in as a [`Handler`], and a closure will do.
-//! No lock is held over I/O on a connection, logging, or a call to the handler.
+//! No lock is held over I/O on a connection, logging, or a call to the handler. What the kernel is asked about its sockets
+//! is put in the words of [`sock_diag`].
 //!
 //! # What 64 cores would wait for
 //!
@@ -84,6 +85,7 @@ pub mod listen;
 pub mod unix_socket;
 pub mod inherit;
 pub mod accept;
+pub mod sock_diag;
 pub mod send_queue;
 pub mod sweep;
 pub mod drain;

@@ -2,8 +2,9 @@
 //! is `examples/lab`.
 //!
 //! A lab starts real servers on this machine, makes the load itself, counts what comes of it, and says what was expected,
-//! what was seen, and whether the check held. It draws a plot, too. What is checked is a count that has a cause; times
-//! are shown, and never checked, so it makes no difference how fast or how busy the machine is.
+//! what was seen, and whether the check held. It draws a plot, too, and writes down what happened as a
+//! [trace](#the-trace). What is checked is a count that has a cause; times are shown, and never checked, so it makes no
+//! difference how fast or how busy the machine is.
 //!
 //! ```sh
 //! cargo run --release --example lab -- list
@@ -50,6 +51,36 @@
 //! | `println!` for each request | a lock that all threads share, held while somebody else's terminal scrolls | [`log_lock`] | [`observe::log_queue`](crate::observe::log_queue) |
 //! | a graceful end after two requests | Ctrl+C loses what is under way and what waits | [`drain`] | [`engine::drain`](crate::engine::drain) |
 //! | measured by reloading in a browser | a client that waits for each answer sees a stall once, whoever else it would have hit | [`omission`] | `benches/load` |
+//!
+//! # The trace
+//!
+//! Beside its plot a lab writes `target/lab/NAME.trace.json`: who did what, when, and waited how long for it. Open it at
+//! [ui.perfetto.dev](https://ui.perfetto.dev) ("Open trace file"; it stays in your browser), or at `chrome://tracing` in
+//! Chromium; unfold the processes; W and S zoom, A and D move, a click says more.
+//!
+//! - Each server is a process, and each of its clients a track in it: the connection from the first packet to the end, and
+//!   in it every request, from when it was made, or was the next on its connection to be answered, until it was answered
+//!   or given up. Its name says what was asked and what came.
+//! - `the lab` has a mark for what the lab did: it opened the gate, it sent a signal.
+//! - Millpond's own lanes lie below its clients, as in its `/.millpond/trace.json` (see
+//!   [`watch::trace`](crate::engine::watch::trace)): `accept`, and for each worker its batches and turns. An arrow leads
+//!   through all that was done for one connection, from thread to thread. Both clocks are the machine's.
+//!
+//! The other servers have nothing that could be shown: while they wait, they are in the kernel. So look at their clients.
+//!
+//! | lab | what to look for |
+//! |---|---|
+//! | [`starvation`] | the pool's newcomer waits as long as four clients do nothing; millpond's workers have nothing to do either, and its newcomers are served |
+//! | [`slowloris`] | a mark for each byte: without end in the pool, until 408 in millpond, whose workers take a few µs for each |
+//! | [`slow_reader`] | `stops reading`, `reads on`, and in whose lanes something happens between them |
+//! | [`backlog`] | who `connects` in no time, and who for a second, when the first packet has been sent again |
+//! | [`queues`] | who is answered before the mark at which the gate opens, and who after it |
+//! | [`drain`] | what comes of a request after `sends SIGTERM` |
+//! | [`isolation`] | the connection of one client ends with its worker, or those of all do. Not watched: lanes are memory, and here it is weighed |
+//! | [`switches`] | batches: one for each request, or one for sixteen. A track keeps the last 4,000 requests, a lane of millpond its last 65,536 events |
+//! | [`log_lock`] | four workers stand still in the middle of an answer |
+//! | [`utilisation`] | who `waits` for how long, and how many are there. It has the virtual clock of the lab: a unit is a second |
+//! | [`omission`] | how many requests are `without an answer`: at most one, or hundreds |
 //!
 //! # How to read a page
 //!

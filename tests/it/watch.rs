@@ -474,6 +474,15 @@ fn the_trace_has_a_track_for_each_thread_whose_slices_never_overlap() {
     assert_eq!(phase("X").filter(|event| event["name"] == "answer 200").count(), 50);
     let (begins, steps, ends) = (phase("s").count(), phase("t").count(), phase("f").count());
     assert!(begins >= 1 && begins == ends && steps >= 48, "{begins} {steps} {ends}");
+    // Perfetto would take a thread 0 for one of another process, and leave out an arrow without a number.
+    assert!(events.iter().all(|event| event["tid"].as_u64() > Some(0)), "{events:?}");
+    let arrows = || ["s", "t", "f"].into_iter().flat_map(phase);
+    assert!(arrows().all(|event| event["id"].is_u64()), "{:?}", arrows().collect::<Vec<_>>());
+    // So that others can be laid beside it; later than the boot, and before now.
+    let begun = trace["otherData"]["clock_monotonic_us_at_0"].as_f64().unwrap();
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+    let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+    assert!(0.0 < begun && begun < (uptime + 1.0) * 1e6, "{begun} of {uptime} s");
 }
 
 rows!(shows_where_connections_are:

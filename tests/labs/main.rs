@@ -3,13 +3,26 @@
 
 mod experiments;
 mod guide;
+mod leaving;
 mod pages;
 mod servers;
+mod traces;
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+/// Whether a test that needs something this machine may not have is to be skipped, which is said; or fails, where skipping
+/// is forbidden.
+pub fn skips(present: bool, missing: &str) -> bool {
+    let must_not_skip = env::var_os("MILLPOND_TESTS_MUST_NOT_SKIP").is_some_and(|value| value == "1");
+    assert!(present || !must_not_skip, "no {missing}, and MILLPOND_TESTS_MUST_NOT_SKIP=1");
+    if !present {
+        println!("skipped: no {missing}");
+    }
+    !present
+}
 
 /// The examples as built beside this test. `cargo test` builds them, `cargo test --test labs` doesn't; so Cargo is asked
 /// to, once, and has nothing to do if they are as new as their source.

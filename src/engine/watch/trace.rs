@@ -3,9 +3,14 @@
 //! A track for each thread. On it a slice for each batch, and in that a slice for each stretch of work on one connection:
 //! from the event before it to the last event of its own. Stretches of one thread follow each other, so slices never
 //! overlap. An arrow leads through the stretches of a connection, from accept to close.
+//!
+//! Perfetto takes a thread with the number 0 for none of this process, and an arrow's name for a number: it passes over
+//! arrows whose names are none. So threads are numbered from 1, and arrows by their connections.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use super::Watch;
@@ -14,8 +19,9 @@ use crate::config;
 use crate::engine::CloseReason;
 use crate::observe::event::{Event, PARKED_FOR, What};
 
-/// The process, as a trace numbers it.
+/// The process, as a trace numbers it, and its first thread: which is, by having the same number, its main thread.
 const PROCESS: u32 = 1;
+const FIRST_THREAD: usize = 1;
 
 /// A stretch of work on one connection.
 struct Stretch {
@@ -29,11 +35,11 @@ struct Stretch {
 /// The whole trace.
 pub fn render(watch: &Watch) -> String {
     let mut events = vec![json!({
-        "ph": "M", "pid": PROCESS, "tid": 0, "name": "process_name", "args": { "name": "millpond" }
+        "ph": "M", "pid": PROCESS, "tid": FIRST_THREAD, "name": "process_name", "args": { "name": "millpond" }
     })];
     let mut stretches = Vec::new();
     let mut samples = 1;
-    for (thread, (name, lane)) in watch.lanes().enumerate() {
+    for (thread, (name, lane)) in (FIRST_THREAD..).zip(watch.lanes()) {
         events.push(json!({
             "ph": "M", "pid": PROCESS, "tid": thread, "name": "thread_name", "args": { "name": name }
         }));
@@ -55,10 +61,18 @@ pub fn render(watch: &Watch) -> String {
             "server": concat!("millpond ", env!("CARGO_PKG_VERSION")),
             // At its busiest, one batch in so many was written down.
             "one_batch_in": samples,
+            // Where 0 is on the clock of the machine: so it can be laid beside what others wrote down (`perf -k mono`).
+            "clock_monotonic_us_at_0": micros(monotonic_at_0(watch.epoch)),
         },
         "traceEvents": events,
     })
     .to_string()
+}
+
+/// Where the lanes begin on `CLOCK_MONOTONIC`, which `Instant` is read from but doesn't show, in nanoseconds.
+fn monotonic_at_0(epoch: Instant) -> u64 {
+    let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
+    u64::try_from(now.saturating_sub(epoch.elapsed()).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Microseconds, as a trace has them.
@@ -165,7 +179,7 @@ fn add_flows(stretches: &[Stretch], out: &mut Vec<Value>) {
             };
             let mut flow = json!({
                 "ph": phase, "pid": PROCESS, "tid": stretch.thread, "cat": "connection", "name": "connection",
-                "id": stay(*connection), "ts": micros(stretch.begin),
+                "id": connection, "ts": micros(stretch.begin),
             });
             if phase == "f" {
                 flow["bp"] = "e".into();

@@ -18,7 +18,8 @@ use std::time::Duration;
 // One line of imports for a test, whichever of the rooms its tools lie in.
 pub use client::{Client, ask, exchange, get, request};
 pub use common::{
-    DATED, FILES, FIVE_GIB, HIDDEN_FILES, LARGE_BYTES, MIDDLE_BYTES, RENAMES, common, hurtful_names, patterned, server,
+    DATED, FILES, FIVE_GIB, HIDDEN_FILES, LARGE_BYTES, MIDDLE_BYTES, RENAMES, Watchdog, common, hurtful_names,
+    patterned, server,
 };
 pub use response::{Response, find, show};
 pub use server::{Server, bare_command};

@@ -10,13 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::load::{program, skips};
 use crate::special_files;
-use crate::support::{Client, Response, Server, Site, ask, get, request, rows};
+use crate::support::{Client, Response, Server, Site, Watchdog, ask, get, request, rows};
 
 const ALL: &str = "gzip, deflate, br, zstd";
 
 struct Place {
     _site: Site,
     server: Server,
+    _watchdog: Watchdog,
 }
 
 static PLACE: LazyLock<Place> = LazyLock::new(|| {
@@ -24,7 +25,8 @@ static PLACE: LazyLock<Place> = LazyLock::new(|| {
     fill(&site);
     site.settle();
     let server = Server::start(site.root(), &["--access-log", "off"]);
-    Place { _site: site, server }
+    let _watchdog = Watchdog::over(&server, &site);
+    Place { _site: site, server, _watchdog }
 });
 
 /// Every form says what it is, in as many bytes: `plain form`, `brotli one`, `zstandards`, `gzip of it`.

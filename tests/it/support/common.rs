@@ -48,13 +48,13 @@ pub fn server() -> &'static Server {
 
 /// A static is never dropped, so this removes what the shared one leaves: a shell that waits for the end of its
 /// standard input, which comes when this process ends, whichever way it ends.
-struct Watchdog {
+pub struct Watchdog {
     /// Holds the writing end of its standard input open.
     _shell: Child,
 }
 
 impl Watchdog {
-    fn over(server: &Server, site: &Site) -> Watchdog {
+    pub fn over(server: &Server, site: &Site) -> Watchdog {
         let mut command = Command::new("sh");
         command.args(["-c", r#"read -r _; kill -9 "$1"; rm -rf -- "$2""#, "watchdog"]);
         command.arg(server.pid().to_string()).arg(site.whole());

@@ -51,6 +51,9 @@ struct Arguments {
     /// Measure nginx, nginx with open_file_cache, h2o and lighttpd too, where they are installed
     #[arg(long)]
     peers: bool,
+    /// Measure millpond with --watch too
+    #[arg(long, conflicts_with = "plot")]
+    watch: bool,
     /// Print the rows of the README's table in the end
     #[arg(long, requires = "peers")]
     markdown: bool,
@@ -99,6 +102,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let root = rows::document_root(tree && arguments.plot.is_none())?;
     let work = tempfile::tempdir()?;
     let mut field = vec![servers::millpond(&arguments.program, root.path())?];
+    if arguments.watch {
+        field.push(servers::watched(&arguments.program, root.path())?);
+    }
     if arguments.peers {
         field.extend(servers::peers(root.path(), work.path()));
     }

@@ -26,6 +26,8 @@ pub enum Role {
     /// To see what is left to win.
     Floor,
     Millpond,
+    /// To see what it costs to be watched.
+    Watched,
     /// To see what others make of it.
     Peer,
 }
@@ -35,10 +37,19 @@ pub const BE_THE_FLOOR: &str = "MILLPOND_BENCH_FLOOR";
 
 /// The server of this repository.
 pub fn millpond(program: &Path, root: &Path) -> Result<Server, String> {
+    own(program, root, "millpond", Role::Millpond, &[])
+}
+
+/// The same, with its threads writing down what they do.
+pub fn watched(program: &Path, root: &Path) -> Result<Server, String> {
+    own(program, root, "watched", Role::Watched, &["--watch"])
+}
+
+fn own(program: &Path, root: &Path, name: &'static str, role: Role, more: &[&str]) -> Result<Server, String> {
     let mut command = child::bare(program);
-    command.arg(root).args(["--port", "0", "--access-log", "off", "--quiet"]);
+    command.arg(root).args(["--port", "0", "--access-log", "off", "--quiet"]).args(more);
     let (process, address) = Running::announced(&mut command)?;
-    Ok(Server { name: "millpond", role: Role::Millpond, address, process })
+    Ok(Server { name, role, address, process })
 }
 
 /// The floor for a row: examples/floor.rs, which is compiled into this bench, so that it is always there.

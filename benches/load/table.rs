@@ -52,6 +52,10 @@ pub fn text(row: &Row, results: &[Measured]) -> String {
         writeln!(text, "millpond to the best peer: requests/s {rate}, CPU/request {cpu}, p99 {p99}")
             .expect("a String takes every line");
     }
+    if let Some([rate, cpu]) = watched_to_not(results) {
+        writeln!(text, "watched to not watched: requests/s {rate:.3}, CPU/request {cpu:.3}")
+            .expect("a String takes every line");
+    }
     text
 }
 
@@ -76,6 +80,13 @@ fn to_best_peers(results: &[Measured]) -> Option<[String; 3]> {
     let rate = |figures: &Figures| figures.requests_per_second;
     let fastest = peers().max_by(|one, other| rate(&one.figures).total_cmp(&rate(&other.figures)))?;
     Some([to(rate, fastest), least(|figures| figures.cpu_us)?, least(|figures| figures.p99_us)?])
+}
+
+/// What being watched makes of the rate and of the processor time.
+fn watched_to_not(results: &[Measured]) -> Option<[f64; 2]> {
+    let figures = |role| results.iter().find(|result| result.role == role).map(|result| result.figures);
+    let (watched, not) = (figures(Role::Watched)?, figures(Role::Millpond)?);
+    Some([watched.requests_per_second / not.requests_per_second, watched.cpu_us / not.cpu_us])
 }
 
 /// Microseconds in the unit that suits them.

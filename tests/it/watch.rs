@@ -76,6 +76,14 @@ rows!(may_watch:
     not_through_a_proxy_that_speaks_for_somebody("localhost", "X-Forwarded-For: 127.0.0.1\r\n", false),
     not_through_a_proxy_as_the_standard_has_it("localhost", "Forwarded: for=127.0.0.1\r\n", false),
     not_through_two_of_them("localhost", "via: 1.1 a\r\nvia: 1.1 b\r\n", false),
+    not_through_one_that_names_the_client_alone("localhost", "X-Real-IP: 127.0.0.1\r\n", false),
+    not_by_a_page_from_elsewhere("localhost", "Origin: http://www.example\r\n", false),
+    not_by_a_page_without_an_origin("localhost", "Origin: null\r\n", false),
+    not_by_a_page_that_shows_it_as_its_own("localhost", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", false),
+    not_by_a_page_of_another_port("localhost", "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: no-cors\r\n", false),
+    by_a_page_of_the_server("localhost", "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\n", true),
+    by_a_link_from_elsewhere("localhost", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n", true),
+    by_who_typed_it("localhost", "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\n", true),
     not_through_one_that_says_nothing("localhost", "Forwarded:\r\n", false),
 );
 

@@ -1,8 +1,9 @@
 //! Who may watch: somebody at this machine, or who is named with `--watch-from`.
 //!
 //! Somebody at this machine has a loopback address, which isn't enough. A proxy on the same machine has one too, whoever
-//! it speaks for: it says so in one of three fields. And a page from elsewhere can have a browser on this machine ask,
-//! under a name that has been made to lead to 127.0.0.1 (DNS rebinding): then `Host` has that name.
+//! it speaks for: most say so in one of a few fields. And a page from elsewhere can have a browser on this machine ask,
+//! under a name that has been made to lead to 127.0.0.1 (DNS rebinding): then `Host` has that name; or across sites, and
+//! then the browser says so.
 //!
 //! A client of a Unix socket has no address, and mostly is a proxy: it may not, unless `unix:` is named.
 
@@ -15,7 +16,8 @@ use crate::observe::peer::Peer;
 use crate::observe::proxies::Proxies;
 
 /// Fields by which a proxy says that it is one.
-const OF_PROXIES: [&str; 3] = ["Forwarded", "X-Forwarded-For", "Via"];
+const OF_PROXIES: [&str; 6] =
+    ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"];
 
 /// Whether that client may watch. Whoever is named may, whatever the request says.
 pub fn is_admitted(named: &Proxies, request: &RequestHead<'_>, peer: Peer) -> bool {
@@ -24,7 +26,15 @@ pub fn is_admitted(named: &Proxies, request: &RequestHead<'_>, peer: Peer) -> bo
     }
     let is_local = peer.ip().is_some_and(|ip| ip.is_loopback());
     let is_direct = OF_PROXIES.iter().all(|name| request.fields.sole(name) == Sole::Absent);
-    is_local && is_direct && is_asked_as_local(&request.fields)
+    is_local && is_direct && is_asked_as_local(&request.fields) && !is_asked_by_another_page(&request.fields)
+}
+
+/// Whether a browser says that a page of somebody else's asks (Fetch Metadata, and `Origin`, which the server's own pages
+/// don't send with a GET). With `--cors` that page could read the answer. Following a link is no such thing.
+fn is_asked_by_another_page(fields: &Fields<'_>) -> bool {
+    let is = |name: &str, value: &[u8]| fields.sole(name) == Sole::One(value);
+    let from_elsewhere = is("Sec-Fetch-Site", b"cross-site") || is("Sec-Fetch-Site", b"same-site");
+    fields.sole("Origin") != Sole::Absent || (from_elsewhere && !is("Sec-Fetch-Mode", b"navigate"))
 }
 
 /// Whether `Host` is a name or an address of this machine for itself.

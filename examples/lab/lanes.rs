@@ -63,6 +63,6 @@ fn lay(trace: &Value, process: &Process) {
 
 /// From microseconds, as a trace has them.
 fn nanoseconds(micros: &Value) -> u64 {
-    // Not negative, and far from 2^53.
+    // Not negative, and right to a few nanoseconds for years.
     (micros.as_f64().unwrap_or(0.0) * 1e3).round() as u64
 }

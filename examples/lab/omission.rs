@@ -153,7 +153,7 @@ fn ask_when_due(server: &Subject, progress: &Progress) -> io::Result<Vec<Sample>
         });
         let mut samples = Vec::new();
         for due in asked {
-            reader.expect("GET /small.txt", due);
+            reader.expect(&format!("GET {SMALL}"), due);
             reader.answer()?;
             samples.push((due, due.elapsed()));
             progress.answered.fetch_add(1, Ordering::Relaxed);

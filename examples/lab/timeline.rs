@@ -22,7 +22,7 @@ const TRACKS_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Timeline {
     epoch: Instant,
-    /// Nothing is done while it is held but to put something in, or to look for a name.
+    /// Nothing is done while it is held but to put something in, or to look for a name, or, in the end, to write it down.
     kept: Arc<Mutex<Vec<KeptProcess>>>,
 }
 

@@ -1,4 +1,5 @@
-//! Listeners that were there before this process: a service manager opened them, and passes them on (sd_listen_fds(3)).
+//! What was there before this process: listeners that a service manager opened and passes on (sd_listen_fds(3)), and
+//! signals that whoever started it has ignored (nohup(1)).
 //!
 //! *Invariants:* it is asked for before this process opens anything, or it would take its own descriptors for passed ones.
 //! What is taken listens, is a stream, doesn't block, and is closed when another program is started.

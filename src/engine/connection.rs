@@ -279,7 +279,12 @@ impl<S: Stream> Connection<S> {
                 Answer::Work(work) => {
                     let record = service.record(self.peer, desk, request_head, Some(request.fields));
                     self.consume(head_length, desk);
-                    return Step::Go(State::Working(Errand::begin(asked, record, work, desk.now)));
+                    return Step::Go(State::Working(Errand::begin(
+                        asked,
+                        record,
+                        work,
+                        desk.worked_on_since.take().unwrap_or(desk.now),
+                    )));
                 }
             },
         };

@@ -32,7 +32,7 @@ pub struct Desk {
     pub pen: Option<Box<Pen>>,
     /// Who the response is for that is being made.
     pub whose: Whose,
-    /// Since when it has been worked on, if not since this turn.
+    /// Since when its request has been there, if it was left from an earlier turn.
     pub worked_on_since: Option<Instant>,
 }
 

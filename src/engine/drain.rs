@@ -47,7 +47,7 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
     let cut = mill.pond.occupied().saturating_sub(request.watchers.count());
     for mut connection in mill.pond.take_parked() {
         if connection.watches() && !connection.is_responding() {
-            mill.settle(connection, Outcome::Close(CloseReason::Drained));
+            sweep::settle(mill, desk, connection, Outcome::Close(CloseReason::Drained));
             continue;
         }
         log::debug!("{}: closed: {}", connection.peer(), CloseReason::Cut);
@@ -61,23 +61,29 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
 fn wait_for_all<H: Handler>(mill: &Mill<H>, desk: &mut Desk, deadline: Instant) {
     let watchers = &mill.service.drain.watchers;
     let mut dismissed_at = None;
+    let mut next_glance = Instant::now();
     loop {
         mill.departures.want();
         let now = Instant::now();
+        if let Some(watch) = mill.service.watch.as_ref().filter(|_| now >= next_glance) {
+            watch.glance(&mill.scene());
+            next_glance = now + config::SWEEP_INTERVAL;
+        }
         // In this order: who has left between the two looks makes it seem as if somebody were left.
         let open = mill.pond.occupied();
-        let deadline = if open > watchers.count() {
-            deadline
-        } else {
+        let watchers_alone = open <= watchers.count();
+        let deadline = if watchers_alone {
             watchers.dismiss();
             deadline.min(*dismissed_at.get_or_insert(now) + config::DRAIN_GRACE)
+        } else {
+            deadline
         };
         if open == 0 || now >= deadline {
             return;
         }
         sweep::conclude_due(mill, desk, now);
         // Whoever parked before the request did so as if there were time; who watches, before it was dismissed.
-        let latest = if watchers.are_dismissed() { now } else { now + config::DRAIN_GRACE };
+        let latest = if watchers_alone { now } else { now + config::DRAIN_GRACE };
         sweep::conclude_later_than(mill, desk, latest);
         let interval = config::DRAIN_SWEEP_INTERVAL.min(deadline - now);
         let mut departures = [PollFd::new(&mill.departures, PollFlags::IN)];

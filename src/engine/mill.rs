@@ -120,6 +120,7 @@ impl<H> Mill<H> {
             turns_due: self.turns.count(),
             panics: self.panics.load(Ordering::Relaxed),
             watching: drain.watchers.count(),
+            drains: drain.has_begun(),
             finished_leaving: drain.is_made().then(|| drain.responses_finished()),
         }
     }

@@ -4,11 +4,11 @@
 //! out by a [`socket`], [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are
 //! built), [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells and
 //! the [`watchers`] see; [`own`] are the pages of the server itself, [`notes`] what is written down for who watches,
-//! [`receipt`] when something came, and [`watch`] shows it; [`exchange`] is a request and its response under way, [`linger`] what follows the last one,
-//! and [`connection`] the state machine that a turn moves on. [`turns`] are those that need no event, [`rest`] is how
-//! many workers are up, and the [`mill`] what all threads share; a [`worker`] gives turns; [`listen`],
-//! [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at the clock, and by
-//! [`send_queue`] at what clients take; the [`drain`] ends it all.
+//! [`receipt`] when something came, and [`watch`] shows it; [`exchange`] is a request and its response under way,
+//! [`linger`] what follows the last one, and [`connection`] the state machine that a turn moves on. [`turns`] are those
+//! that need no event, [`rest`] is how many workers are up, and the [`mill`] what all threads share; a [`worker`] gives
+//! turns; [`listen`], [`unix_socket`], [`inherit`] and [`accept`] let new ones in; the [`sweep`] looks at the clock, and by
+//! [`send_queue`], which speaks [`sock_diag`], at what clients take; the [`drain`] ends it all.
 //!
 //! ```text
 //!              accept                          ready
@@ -71,9 +71,9 @@ pub mod drain_request;
 pub mod watchers;
 pub mod health;
 pub mod own;
-pub mod watch;
-pub mod receipt;
 pub mod notes;
+pub mod receipt;
+pub mod watch;
 pub mod exchange;
 pub mod linger;
 pub mod connection;
@@ -98,7 +98,7 @@ pub type Response = response::Response<Arc<File>>;
 /// It is called by all workers at the same time, and while it runs one of them does nothing else. A panic in it costs
 /// the client a 500 and the connection, and nobody else anything.
 pub trait Handler: Send + Sync + 'static {
-    /// Whether what is done for it is written down: only of one that is [`Watched`](notes::Watched).
+    /// Whether what is done for it is written down: only of one that is [`Noted`](notes::Noted).
     const NOTES: notes::Notes = notes::Notes::None;
 
     /// Answers a request, and may wait for a disk over it.

@@ -1,6 +1,6 @@
 //! What is done at a desk, written down for who watches.
 //!
-//! *Invariant:* where nobody does, a note is nothing. Whether somebody does is known of the [handler](Watched) when the
+//! *Invariant:* where nobody does, a note is nothing. Whether somebody does is known of the [handler](Noted) when the
 //! program is compiled, so there are two engines in it, and the code of one has no notes. Asking each time whether there is
 //! a pen took 81 of 4,863 instructions of a warm request.
 
@@ -35,9 +35,9 @@ pub enum Whose {
 
 /// A handler whose server is watched. It answers as it does without.
 #[derive(Debug)]
-pub struct Watched<H>(pub H);
+pub struct Noted<H>(pub H);
 
-impl<H: Handler> Handler for Watched<H> {
+impl<H: Handler> Handler for Noted<H> {
     const NOTES: Notes = Notes::Taken;
 
     fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer {
@@ -55,9 +55,9 @@ impl<H: Handler> Handler for Watched<H> {
 
 impl<H> Service<H> {
     /// The same, with all that is done for its handler written down.
-    pub fn watched(self, watch: Arc<Watch>) -> Service<Watched<H>> {
+    pub fn watched(self, watch: Arc<Watch>) -> Service<Noted<H>> {
         let Service { handler, limits, drain, fields, access_log, health, .. } = self;
-        Service { handler: Watched(handler), limits, drain, fields, access_log, health, watch: Some(watch) }
+        Service { handler: Noted(handler), limits, drain, fields, access_log, health, watch: Some(watch) }
     }
 }
 
@@ -77,8 +77,8 @@ impl Remembered {
     const UNNOTED: Remembered = Remembered(0);
     const BY_OBSERVER: Remembered = Remembered(u64::MAX);
 
-    /// When the request had come, as a pen writes it down; nothing of an observer's.
-    pub fn received(self) -> Option<u64> {
+    /// When the request was taken, as a pen writes it down; nothing of an observer's.
+    pub fn taken(self) -> Option<u64> {
         (self != Remembered::BY_OBSERVER).then_some(self.0)
     }
 
@@ -163,9 +163,12 @@ impl Desk {
     }
 
     /// Something was found to have come by now, and a worker is to look at it.
-    pub fn note_arrival<H: Handler>(&mut self, connection: Token, watch: Option<&Watch>) {
+    pub fn note_arrival<H: Handler>(&mut self, client: &Client<'_>, watch: Option<&Watch>) {
         if let (Some(pen), Some(watch)) = (self.pen::<H>(), watch) {
-            watch.waits.began(connection, Some(pen.nanoseconds(Instant::now())));
+            // A response that is under way has been waited for longer.
+            let now = pen.nanoseconds(Instant::now());
+            let since = client.waits_since(pen).map(|since| if client.is_responding() { since } else { now });
+            watch.waits.began(client.token(), since);
         }
     }
 

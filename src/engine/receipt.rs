@@ -21,7 +21,8 @@ pub fn stamp(listener: &Listener) {
     }
 }
 
-/// When the first of what waits in a socket came, by the clock on the wall; `None` where nothing waits, or is stamped.
+/// When what waits in a socket came, by the clock on the wall; `None` where nothing waits, or is stamped. Of packets that
+/// the kernel has joined it is the last one's time, so of pipelined requests the wait is told too short.
 pub fn time(socket: impl AsFd) -> Option<SystemTime> {
     let mut byte = [0];
     let mut pieces = [IoSliceMut::new(&mut byte)];

@@ -42,6 +42,7 @@ pub fn make_room<H: Handler>(mill: &Mill<H>, desk: &mut Desk) -> bool {
 }
 
 fn conclude<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: Client<'m>) {
+    desk.turn_to::<H>(connection.token());
     let mut untaken = None;
     if connection.is_responding() {
         untaken = mill.send_queues.untaken(connection.stream(), connection.peer());
@@ -53,7 +54,7 @@ fn conclude<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: 
 }
 
 /// Parks or closes; if something has come meanwhile, or there is more to do, that is for a worker.
-fn settle<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, connection: Client<'m>, outcome: Outcome) {
+pub fn settle<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, connection: Client<'m>, outcome: Outcome) {
     desk.turn_to::<H>(connection.token());
     desk.note_outcome::<H>(&connection, outcome, mill.service.watch.as_deref());
     match mill.settle(connection, outcome) {
@@ -65,7 +66,7 @@ fn settle<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, connection: Client
 
 fn await_turn<'m, H: Handler>(mill: &'m Mill<H>, desk: &mut Desk, mut connection: Client<'m>) {
     connection.miss();
-    desk.note_arrival::<H>(connection.token(), mill.service.watch.as_deref());
+    desk.note_arrival::<H>(&connection, mill.service.watch.as_deref());
     mill.await_turn(connection);
     mill.nudge_if_wanted();
 }

@@ -129,7 +129,11 @@ fn receive<'m, H: Handler>(mill: &'m Mill<H>, batch: &Batch, desk: &mut Desk, pl
         // None for a stale event: the connection has gone, or somebody else has it and now knows of the event.
         let Some(mut client) = mill.pond.take(event.token) else { continue };
         desk.note_taking::<H>(event.token);
+        // Not after the end: of a reset whoever asks first is told, and that should be who reads. Nor behind a response,
+        // which is what the turn is had for.
         if desk.asks_when_it_came::<H>()
+            && !event.ended
+            && !client.is_responding()
             && let Some(came) = receipt::time(client.stream())
         {
             desk.note_coming::<H>(came);
@@ -188,7 +192,9 @@ fn serve_turns<H: Handler>(mill: &Mill<H>, desk: &mut Desk) {
         mill.nudge_if_wanted();
         let Some(mut client) = mill.pond.take(token) else { continue };
         desk.note_taking::<H>(token);
+        desk.worked_on_since = client.asked_since();
         let outcome = turn(&mut client, desk, mill, Arrival::Nothing);
+        desk.worked_on_since = None;
         settle(mill, client, outcome, desk);
         if begun.elapsed() > config::TURNS_TIME_MAX {
             return;
@@ -214,7 +220,7 @@ fn settle<'m, H: Handler>(mill: &'m Mill<H>, mut client: Client<'m>, mut outcome
     desk.note_outcome::<H>(&client, outcome, mill.service.watch.as_deref());
     if let Some(mut woken) = mill.settle(client, outcome) {
         woken.miss();
-        desk.note_arrival::<H>(woken.token(), mill.service.watch.as_deref());
+        desk.note_arrival::<H>(&woken, mill.service.watch.as_deref());
         mill.await_turn(woken);
     }
 }

@@ -52,8 +52,11 @@ pub struct Counters {
     pub service: Histogram,
     /// From the kernel's receipt of what a turn was had for until it was had; of one turn in so many.
     pub wait: Histogram,
-    /// Connections in hand, summed over moments [`GLANCE_INTERVAL`](config::GLANCE_INTERVAL) apart.
+    /// Connections that are taken and not parked again.
+    pub in_hand: AtomicU64,
+    /// Those in hand, summed over the first so many moments, [`GLANCE_INTERVAL`](config::GLANCE_INTERVAL) apart.
     pub glimpsed: AtomicU64,
+    pub moments: AtomicU64,
     /// Nanoseconds of processor time of the thread, its voluntary context switches, and the others.
     pub processor: AtomicU64,
     pub voluntary: AtomicU64,
@@ -90,10 +93,6 @@ pub struct Pen {
     events_before: u64,
     usage_due: Instant,
     turns: u64,
-    /// Connections that are taken and not parked again.
-    in_hand: u64,
-    /// The moment up to which it is counted who is in hand.
-    glanced_at: Instant,
 }
 
 /// How often it is decided how many batches are written down.
@@ -103,6 +102,13 @@ impl Lane {
     /// A lane for so many events, a power of two.
     pub fn new(events: usize) -> Lane {
         Lane { ring: Ring::new(events), counts: Counters::default() }
+    }
+
+    /// Connections in hand, summed over the first so many moments: a thread that is long at something says so afterwards.
+    pub fn glimpsed(&self, moments: u64) -> u64 {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let untold = moments.saturating_sub(load(&self.counts.moments));
+        load(&self.counts.glimpsed) + untold * load(&self.counts.in_hand)
     }
 }
 
@@ -123,13 +129,7 @@ impl Pen {
             events_before: 0,
             usage_due: epoch,
             turns: 0,
-            in_hand: 0,
-            glanced_at: epoch,
         }
-    }
-
-    pub fn counts(&self) -> &Counters {
-        &self.lane.counts
     }
 
     /// A rest is over: so many connections are ready. Whether what is done for them is written down is decided here.
@@ -182,6 +182,7 @@ impl Pen {
     /// The next events are about that connection.
     pub fn turn_to(&mut self, connection: u64) {
         self.connection = connection;
+        self.since = None;
     }
 
     /// Whether it is to be asked when that came for which the last turn is had.
@@ -196,11 +197,13 @@ impl Pen {
 
     /// Counts what has just been done, and writes it down if this batch is.
     pub fn note(&mut self, what: What) {
-        self.count(what);
         self.events += 1;
-        if self.writes {
-            self.write(what, Instant::now());
+        let at = self.writes.then(Instant::now);
+        if let Some(at) = at {
+            self.glance(at);
+            self.write(what, at);
         }
+        self.count(what);
     }
 
     fn note_at(&mut self, what: What, at: Instant) {
@@ -224,19 +227,22 @@ impl Pen {
 
     /// The same to an observer.
     pub fn finish_observed(&mut self) {
+        let now = Instant::now();
+        self.since = Some(now);
         add(&self.lane.counts.observed, 1);
-        self.note_at(What::Finished, Instant::now());
+        self.note_at(What::Finished, now);
     }
 
-    /// Counts who is in hand at each moment of a grid that has passed: the same number as when it was last changed, or
-    /// nearly, as it changes where a response is finished. So it is seen without asking the clock more often, and whether
-    /// or not anybody else gets to run meanwhile.
+    /// Counts who is in hand at each moment of a grid that has passed: as many as when that was last changed, or nearly, as
+    /// in a batch that isn't written down it is only looked where a response is finished. So it is seen without asking the
+    /// clock more often, and whether or not anybody else gets to run meanwhile.
     fn glance(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.glanced_at);
-        let moments = whole(passed) / whole(config::GLANCE_INTERVAL);
-        if moments > 0 {
-            self.glanced_at += Duration::from_nanos(moments * whole(config::GLANCE_INTERVAL));
-            add(&self.lane.counts.glimpsed, moments * self.in_hand);
+        let moments = self.nanoseconds(now) / whole(config::GLANCE_INTERVAL);
+        let counts = &self.lane.counts;
+        let passed = moments.saturating_sub(counts.moments.load(Ordering::Relaxed));
+        if passed > 0 {
+            add(&counts.glimpsed, passed * counts.in_hand.load(Ordering::Relaxed));
+            add(&counts.moments, passed);
         }
     }
 
@@ -247,18 +253,17 @@ impl Pen {
             What::Took => {
                 add(&counts.turns, 1);
                 self.turns += 1;
-                self.since = None;
-                self.in_hand += 1;
+                add(&counts.in_hand, 1);
             }
             What::Received(bytes) => add(&counts.received, u64::from(bytes)),
             What::Sent(bytes) => add(&counts.sent, u64::from(bytes)),
             What::Closed(reason) => {
                 let reason = usize::try_from(reason).map_or(REASONS_MAX, |reason| reason).min(REASONS_MAX - 1);
                 add(&counts.closed[reason], 1);
-                self.in_hand = self.in_hand.saturating_sub(1);
+                put_down(&counts.in_hand);
             }
             // The accept loop parks those whose time is up without having taken them as a worker does.
-            What::Parked(_) => self.in_hand = self.in_hand.saturating_sub(1),
+            What::Parked(_) => put_down(&counts.in_hand),
             What::Rests | What::Woke(_) | What::Parsed | What::Opened | What::Answered(_) | What::Observed(_) => {}
             What::Finished | What::Samples(_) => {}
         }
@@ -294,6 +299,11 @@ impl Pen {
 /// as much.
 fn add(count: &AtomicU64, more: u64) {
     count.store(count.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+/// One less, if there is any.
+fn put_down(count: &AtomicU64) {
+    count.store(count.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
 }
 
 /// All nanoseconds of a time.

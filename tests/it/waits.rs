@@ -54,6 +54,25 @@ fn a_wait_begins_when_the_kernel_has_the_request_and_is_no_service() {
     assert_eq!(of_slow("millpond_turn_wait_seconds"), 1.0, "{metrics}");
 }
 
+/// Who asks the kernel when something came is told of a reset, once: then who reads would hear of an end.
+#[test]
+fn a_reset_is_no_end_for_who_is_watched_either() {
+    let site = Site::new();
+    site.file("hello.txt", "hello, world\n");
+    let server = Server::start(site.root(), &["--watch", "--workers", "1"]);
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes();
+    let mut client = Client::connect(&server);
+    assert_eq!(client.ask(get("/hello.txt")).status, 200);
+    rustix::net::sockopt::set_socket_linger(client.stream(), Some(Duration::ZERO)).expect("a socket can be reset");
+    drop(client);
+    let closed = |reason: &str| -> u64 {
+        let response = Client::connect(&server).ask(get("/.millpond/status.json"));
+        let status: Value = serde_json::from_slice(&response.content).expect("it is JSON");
+        status["totals"]["closed"][reason].as_u64().unwrap()
+    };
+    wait_until(PATIENCE, "the reset is counted as one", || closed("peer_reset") == 1);
+}
+
 /// With one client who asks for the next as soon as it has the last, as many are in service as the worker is busy.
 #[test]
 fn as_many_are_seen_in_service_as_littles_law_says() {

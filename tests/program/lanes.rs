@@ -143,6 +143,9 @@ fn who_is_in_hand_is_counted_at_every_moment_of_the_grid() {
     assert_eq!(glimpsed(), 8, "no moment has passed");
     pen.wake(1, at(101));
     assert_eq!(glimpsed(), 9);
+    assert_eq!(lane.glimpsed(1101), 1009, "a turn that lasts is seen while it does");
+    pen.wake(1, at(1101));
+    assert_eq!((glimpsed(), lane.glimpsed(1101)), (1009, 1009), "and once");
 }
 
 #[test]
@@ -159,6 +162,7 @@ fn a_request_is_taken_when_its_connection_is_or_when_the_response_before_it_is_f
     let before = pen.nanoseconds(Instant::now());
     pen.finish(200, 0);
     assert!(pen.taken(at(12)) >= before, "behind the response before");
+    pen.turn_to(2);
     pen.note(What::Took);
     assert_eq!(millisecond(pen.taken(at(15))), 15, "one whose turn was due is taken when it is received");
 }

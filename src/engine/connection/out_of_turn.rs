@@ -57,11 +57,16 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// Since when a request has been there that was left for this turn: nothing has come or gone since.
+    pub fn asked_since(&self) -> Option<Instant> {
+        (matches!(self.state, State::Awaiting) && !self.unread.is_empty()).then_some(self.quiet_since)
+    }
+
     /// Since when its client waits, or is waited for, as that pen writes it down; nothing for who watches.
     pub fn waits_since(&self, pen: &Pen) -> Option<u64> {
         match &self.state {
             _ if self.watches() => None,
-            State::Responding(exchange) => exchange.remembered.received(),
+            State::Responding(exchange) => exchange.remembered.taken(),
             State::Awaiting if !self.unread.is_empty() => Some(pen.nanoseconds(self.head_since)),
             // Nothing has come or gone since it asked.
             State::Awaiting | State::Working(_) | State::Lingering(_) | State::Taken => {

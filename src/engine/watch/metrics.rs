@@ -81,12 +81,8 @@ fn of_responses(watch: &Watch, text: &mut Text) {
     text.family("millpond_sent_bytes_total", "counter", "Bytes that the kernel took to send.");
     text.sample("millpond_sent_bytes_total", &[], sum(watch, |lane| &lane.counts.sent));
 
-    let (mut service, mut wait) = (Counts::none(), Counts::none());
-    for lane in &watch.workers {
-        service.add(&lane.counts.service.counts());
-        wait.add(&lane.counts.wait.counts());
-    }
-    let help = "From the receipt of a request until the kernel has the last byte of its response.";
+    let [service, wait] = watch.service_and_wait();
+    let help = "From the taking of a request until the kernel has the last byte of its response.";
     text.histogram("millpond_request_duration_seconds", help, &service);
     let help = "From the kernel's receipt of what a turn was had for until it was had; of one turn in so many.";
     text.histogram("millpond_turn_wait_seconds", help, &wait);

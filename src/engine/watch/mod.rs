@@ -21,6 +21,7 @@ use crate::http::request::RequestHead;
 use crate::http::response::{Content, Response as AnyResponse};
 use crate::http::status::Status;
 use crate::http::target::RequestTarget;
+use crate::observe::histogram::Counts;
 use crate::observe::lanes::{Lane, Pen};
 use crate::observe::peer::Peer;
 use crate::observe::proxies::Proxies;
@@ -48,6 +49,8 @@ pub struct Scene {
     pub watching: usize,
     /// Once the drain has been asked for, the responses that were finished since.
     pub finished_leaving: Option<usize>,
+    /// Whether nobody is let in any more.
+    pub drains: bool,
 }
 
 /// How to look at the machinery; nothing once it is gone.
@@ -110,7 +113,6 @@ impl Watch {
     }
 
     fn glances(&self) -> Glances {
-        // In this order the count is never ahead of the sum by more than the one look under way.
         let glimpsed = self.glimpsed.load(Ordering::Relaxed);
         Glances { count: self.glances.load(Ordering::Relaxed), glimpsed }
     }
@@ -156,6 +158,16 @@ impl Watch {
     fn lanes(&self) -> impl Iterator<Item = (String, &Lane)> {
         let workers = self.workers.iter().enumerate().map(|(number, lane)| (format!("worker {number}"), &**lane));
         std::iter::once(("accept".to_owned(), &*self.main)).chain(workers)
+    }
+
+    /// How long requests were in service, and how long turns were waited for, by all workers together.
+    fn service_and_wait(&self) -> [Counts; 2] {
+        let mut sums = [Counts::none(), Counts::none()];
+        for lane in &self.workers {
+            sums[0].add(&lane.counts.service.counts());
+            sums[1].add(&lane.counts.wait.counts());
+        }
+        sums
     }
 
     /// What there is to be seen, and who has waited longest.

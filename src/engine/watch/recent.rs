@@ -92,7 +92,7 @@ impl Mark {
             mark.busy.push(busy(lane, elapsed));
             mark.service.add(&counts.service.counts());
             mark.wait.add(&counts.wait.counts());
-            mark.in_hand += counts.glimpsed.load(Ordering::Relaxed);
+            mark.in_hand += lane.glimpsed(moments);
         }
         mark
     }
@@ -108,7 +108,7 @@ impl Mark {
             busy: self.busy.iter().zip(&earlier.busy).map(share).collect(),
             service: self.service.since(&earlier.service),
             wait: self.wait.since(&earlier.wait),
-            seen: average(self.in_hand - earlier.in_hand, self.moments - earlier.moments)
+            seen: average(self.in_hand.saturating_sub(earlier.in_hand), self.moments.saturating_sub(earlier.moments))
                 + average(self.glances.glimpsed - earlier.glances.glimpsed, self.glances.count - earlier.glances.count),
         }
     }

@@ -37,12 +37,7 @@ pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
         .iter()
         .map(|(address, queue)| json!({ "address": address, "length": queue.length, "limit": queue.limit }))
         .collect();
-    let mut service = Counts::none();
-    let mut waited = Counts::none();
-    for lane in &watch.workers {
-        service.add(&lane.counts.service.counts());
-        waited.add(&lane.counts.wait.counts());
-    }
+    let [service, waited] = watch.service_and_wait();
     let lately = watch.recent.lock().unwrap_or_else(PoisonError::into_inner).look(
         now,
         watch.epoch,
@@ -60,7 +55,7 @@ pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
         "server": concat!("millpond ", env!("CARGO_PKG_VERSION")),
         "now": elapsed,
         "state": if scene.is_none_or(|scene| scene.finished_leaving.is_some()) { "draining" } else { "serving" },
-        "drain": scene.and_then(|scene| scene.finished_leaving).map(|finished| json!({ "finished": finished })),
+        "drain": scene.and_then(|scene| scene.finished_leaving).map(|finished| json!({ "finished": finished, "port_closed": scene.is_some_and(|scene| scene.drains) })),
         "pond": scene.map(pond),
         "waits": waits.unwrap_or_default().iter().map(wait).collect::<Vec<_>>(),
         "accept_queues": queues,
@@ -90,7 +85,7 @@ fn pond(scene: Scene) -> Value {
         "lingering": census.ends,
         "turns_queued": scene.turns_due,
         // Of those above, who watches.
-        "watching": scene.watching,
+        "watching": scene.watching.min(connections),
     })
 }
 

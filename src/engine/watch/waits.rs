@@ -10,7 +10,7 @@ use crate::config;
 use crate::engine::poller::Token;
 use crate::engine::pond::Kind;
 use crate::observe::event::For;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Nanoseconds since the lanes were made, by slot. Relaxed: who reads it looks at one that may just have moved on.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ impl Waits {
                 Kind::Turn => For::Turn,
                 Kind::Idle | Kind::End => return None,
             };
+            // Written before it was parked like this.
+            fence(Ordering::Acquire);
             let since = self.slot(connection)?.load(Ordering::Relaxed);
             (since != UNTOLD).then_some(Wait { connection, for_what, since: Duration::from_nanos(since) })
         });

@@ -213,7 +213,7 @@ function told(status) {
   if (status?.state !== 'draining') return `Live: drawn ${DELAY_NS / 1e9} s after it happens.`;
   const many = (count, one, more) => `${whole(count)} ${count === 1 ? one : more}`;
   const left = `${many(status.pond.connections - status.pond.watching, 'connection is', 'connections are')} waited for, ${many(status.drain.finished, 'response was', 'responses were')} finished since the signal.`;
-  return (status.accept_queues.length ? 'Who comes is still let in. ' : 'The port is closed. ') + left;
+  return (status.drain.port_closed ? 'The port is closed. ' : 'Who comes is still let in. ') + left;
 }
 
 // ---- drawing ---------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@
 //! | [`config`] | every limit and timeout, with its unit and its reason |
 //! | `sync` | atomics and locks, for what threads hand each other: the standard library's, or the model checker's |
 //! | [`http`] | the language: heads, paths, conditions, ranges, as pure functions |
-//! | [`site`] | the files: a path opened beneath the root, kept while it is asked for, never stale ([`site::cache`]), and the server's whole behaviour on one page, [`site::respond`] |
+//! | [`site`] | the files: a path opened beneath the root, kept while it is asked for, never stale ([`site::cache`]), and the server's whole behaviour in one file, [`site::respond`] |
 //! | [`observe`] | what is written down about it: the access log, behind a queue that never holds a worker up; and a lane per thread, what it does as events and counts |
 //! | [`engine`] | the machinery: who is ready, who keeps them, what a turn does, how it ends; [`engine::connection`] is its heart |
 //! | [`server`] | the hall, where the three are joined |

@@ -5,7 +5,7 @@
 //! a [`way`] is how a file is looked at again, [`cache`] keeps those that are asked for, by what was seen at which
 //! [`moment`], and [`store`] has both, what is kept and what is opened; [`variants`] are files that were compressed
 //! beforehand, [`fallback`] is what answers for a file that isn't there, and [`single`] what is different where only one is
-//! served; [`listing`] tells what is in a directory that has no index; [`respond`] is the server's whole behaviour on one page.
+//! served; [`listing`] tells what is in a directory that has no index; [`respond`] is the server's whole behaviour in one file.
 //!
 //! *Architecture invariant:* this wing knows nothing of connections, threads or epoll. It gets the time as an argument
 //! and gives a value back; who sends that, and how, is not known here.

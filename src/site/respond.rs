@@ -1,4 +1,4 @@
-//! The server's whole behaviour on one page: a request head in, a response out.
+//! The server's whole behaviour: a request head in, a response out.
 //!
 //! [`Site::respond`] goes through these steps, in this order, and each is a line of it:
 //!

@@ -148,7 +148,7 @@ impl Watch {
                 made("application/json", status::render(self, since.as_deref()).into_bytes())
             }
             Page::Metrics => made("text/plain; version=0.0.4; charset=utf-8", metrics::render(self).into_bytes()),
-            Page::Trace => made("application/json", trace::render(self).into_bytes())
+            Page::Trace => made("application/json", trace::render(self))
                 .field("Content-Disposition", "attachment; filename=\"millpond-trace.json\""),
             Page::Health => Response::empty(Status::NOT_FOUND),
         }

@@ -6,12 +6,15 @@
 //!
 //! Perfetto takes a thread with the number 0 for none of this process, and an arrow's name for a number: it passes over
 //! arrows whose names are none. So threads are numbered from 1, and arrows by their connections.
+//!
+//! It is megabytes, and so written entry by entry: as a tree of values it took 200 MiB and 0.4 s of a worker.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::Watch;
 use super::status::stay;
@@ -32,41 +35,91 @@ struct Stretch {
     what: Vec<What>,
 }
 
+/// An entry of the trace, as it stands there.
+#[derive(Serialize)]
+struct Entry<'e> {
+    /// What it is: a slice (X), a name (M), or the begin, a stop, or the end of an arrow (s, t, f).
+    ph: char,
+    pid: u32,
+    tid: usize,
+    name: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cat: Option<&'e str>,
+    /// Microseconds, as `dur`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    /// Of an end: that it is in the slice at that time, not before the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bp: Option<char>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Details<'e>>,
+}
+
+/// What is shown of an entry when it is chosen.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Details<'e> {
+    Name { name: &'e str },
+    Batch { ready: u32 },
+    Turn { connection: &'e str, what: &'e str },
+}
+
+/// What has been written of a trace.
+struct Text(Vec<u8>);
+
+impl Text {
+    fn put(&mut self, entry: &Entry<'_>) {
+        self.0.extend(if self.0.is_empty() { br#"{"traceEvents":["#.as_slice() } else { b",\n" });
+        serde_json::to_writer(&mut self.0, entry).expect("memory takes every entry");
+    }
+
+    fn name(&mut self, thread: usize, what: &str, name: &str) {
+        let args = Some(Details::Name { name });
+        self.put(&Entry { ph: 'M', name: what, args, ..Entry::of(thread) });
+    }
+}
+
+impl Entry<'_> {
+    /// Nothing but whose it is.
+    fn of(thread: usize) -> Self {
+        let (cat, ts, dur, id, bp, args) = (None, None, None, None, None, None);
+        Entry { ph: 'X', pid: PROCESS, tid: thread, name: "", cat, ts, dur, id, bp, args }
+    }
+}
+
 /// The whole trace.
-pub fn render(watch: &Watch) -> String {
-    let mut events = vec![json!({
-        "ph": "M", "pid": PROCESS, "tid": FIRST_THREAD, "name": "process_name", "args": { "name": "millpond" }
-    })];
+pub fn render(watch: &Watch) -> Vec<u8> {
+    let mut text = Text(Vec::new());
+    text.name(FIRST_THREAD, "process_name", "millpond");
     let mut stretches = Vec::new();
     let mut samples = 1;
     for (thread, (name, lane)) in (FIRST_THREAD..).zip(watch.lanes()) {
-        events.push(json!({
-            "ph": "M", "pid": PROCESS, "tid": thread, "name": "thread_name", "args": { "name": name }
-        }));
+        text.name(thread, "thread_name", &name);
         let page = lane.ring.read(0, config::LANE_EVENTS);
         for event in &page.events {
             if let What::Samples(every) = event.what {
                 samples = samples.max(every);
             }
         }
-        add_batches(thread, &page.events, &mut events);
+        add_batches(thread, &page.events, &mut text);
         stretches.extend(stretches_of(thread, &page.events));
     }
     stretches.sort_by_key(|stretch| stretch.begin);
-    events.extend(stretches.iter().map(slice));
-    add_flows(&stretches, &mut events);
-    json!({
-        "displayTimeUnit": "ns",
-        "otherData": {
-            "server": concat!("millpond ", env!("CARGO_PKG_VERSION")),
-            // At its busiest, one batch in so many was written down.
-            "one_batch_in": samples,
-            // Where 0 is on the clock of the machine: so it can be laid beside what others wrote down (`perf -k mono`).
-            "clock_monotonic_us_at_0": micros(monotonic_at_0(watch.epoch)),
-        },
-        "traceEvents": events,
-    })
-    .to_string()
+    stretches.iter().for_each(|stretch| add_slice(stretch, &mut text));
+    add_flows(&stretches, &mut text);
+    let other = json!({
+        "server": concat!("millpond ", env!("CARGO_PKG_VERSION")),
+        // At its busiest, one batch in so many was written down.
+        "one_batch_in": samples,
+        // Where 0 is on the clock of the machine: so it can be laid beside what others wrote down (`perf -k mono`).
+        "clock_monotonic_us_at_0": micros(monotonic_at_0(watch.epoch)),
+    });
+    text.0.extend(format!(r#"],"displayTimeUnit":"ns","otherData":{other}}}"#).into_bytes());
+    text.0
 }
 
 /// Where the lanes begin on `CLOCK_MONOTONIC`, which `Instant` is read from but doesn't show, in nanoseconds.
@@ -81,16 +134,20 @@ fn micros(nanoseconds: u64) -> f64 {
 }
 
 /// A slice from each waking to the rest behind it.
-fn add_batches(thread: usize, events: &[Event], out: &mut Vec<Value>) {
+fn add_batches(thread: usize, events: &[Event], out: &mut Text) {
     let mut woke: Option<(u64, u32)> = None;
     for event in events {
         match (event.what, woke) {
             (What::Woke(ready), _) => woke = Some((event.at, ready)),
             (What::Rests, Some((begin, ready))) => {
-                out.push(json!({
-                    "ph": "X", "pid": PROCESS, "tid": thread, "cat": "batch", "name": "batch",
-                    "ts": micros(begin), "dur": micros(event.at - begin), "args": { "ready": ready },
-                }));
+                out.put(&Entry {
+                    name: "batch",
+                    cat: Some("batch"),
+                    ts: Some(micros(begin)),
+                    dur: Some(micros(event.at - begin)),
+                    args: Some(Details::Batch { ready }),
+                    ..Entry::of(thread)
+                });
                 woke = None;
             }
             _ => {}
@@ -122,7 +179,7 @@ fn stretches_of(thread: usize, events: &[Event]) -> Vec<Stretch> {
     stretches
 }
 
-fn slice(stretch: &Stretch) -> Value {
+fn add_slice(stretch: &Stretch, out: &mut Text) {
     let name = stretch.what.iter().rev().find_map(|what| match what {
         What::Answered(status) => Some(format!("answer {status}")),
         What::Observed(status) => Some(format!("observer {status}")),
@@ -135,11 +192,14 @@ fn slice(stretch: &Stretch) -> Value {
         _ => "turn".to_owned(),
     });
     let what: Vec<String> = stretch.what.iter().map(|what| words(*what)).collect();
-    json!({
-        "ph": "X", "pid": PROCESS, "tid": stretch.thread, "cat": "turn", "name": name,
-        "ts": micros(stretch.begin), "dur": micros(stretch.end - stretch.begin),
-        "args": { "connection": stay(stretch.connection), "what": what.join(", ") },
-    })
+    out.put(&Entry {
+        name: &name,
+        cat: Some("turn"),
+        ts: Some(micros(stretch.begin)),
+        dur: Some(micros(stretch.end - stretch.begin)),
+        args: Some(Details::Turn { connection: &stay(stretch.connection), what: &what.join(", ") }),
+        ..Entry::of(stretch.thread)
+    });
 }
 
 /// An event in words.
@@ -165,26 +225,27 @@ fn words(what: What) -> String {
 }
 
 /// Arrows through the stretches of each connection that has several.
-fn add_flows(stretches: &[Stretch], out: &mut Vec<Value>) {
+fn add_flows(stretches: &[Stretch], out: &mut Text) {
     let mut of_connection: HashMap<u64, Vec<&Stretch>> = HashMap::new();
     for stretch in stretches {
         of_connection.entry(stretch.connection).or_default().push(stretch);
     }
     for (connection, its) in of_connection.iter().filter(|(_, its)| its.len() > 1) {
         for (index, stretch) in its.iter().enumerate() {
-            let phase = match index {
-                0 => "s",
-                _ if index + 1 == its.len() => "f",
-                _ => "t",
+            let ph = match index {
+                0 => 's',
+                _ if index + 1 == its.len() => 'f',
+                _ => 't',
             };
-            let mut flow = json!({
-                "ph": phase, "pid": PROCESS, "tid": stretch.thread, "cat": "connection", "name": "connection",
-                "id": connection, "ts": micros(stretch.begin),
+            out.put(&Entry {
+                ph,
+                name: "connection",
+                cat: Some("connection"),
+                ts: Some(micros(stretch.begin)),
+                id: Some(*connection),
+                bp: (ph == 'f').then_some('e'),
+                ..Entry::of(stretch.thread)
             });
-            if phase == "f" {
-                flow["bp"] = "e".into();
-            }
-            out.push(flow);
         }
     }
 }

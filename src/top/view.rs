@@ -20,7 +20,6 @@ fn write_all(text: &mut String, address: &str, before: &Value, now: &Value) -> s
     let word =
         |pointer: &str| now.pointer(pointer).and_then(Value::as_str).unwrap_or("?").replace(char::is_control, "?");
     let pond = |key: &str| number(now, &format!("/pond/{key}"));
-    let recent = |key: &str| time(number(now, &format!("/recent/seconds/{key}")));
     writeln!(
         text,
         "{} at {address}: {}, {} of {} connections",
@@ -40,43 +39,54 @@ fn write_all(text: &mut String, address: &str, before: &Value, now: &Value) -> s
         format!("{}B/s", scaled(rate("/totals/sent_bytes"))),
         busy(before, now, seconds) * 100.0
     )?;
-    writeln!(
-        text,
-        "p50 {:<10} p99 {:<10} p99.9 {:<10} longest {}",
-        recent("p50"),
-        recent("p99"),
-        recent("p99_9"),
-        recent("max")
-    )?;
-    let waited = |key: &str| time(number(now, &format!("/recent/wait_seconds/{key}")));
-    writeln!(text, "waited for a worker before: p50 {}, p99 {}", waited("p50"), waited("p99"))?;
-    let (by_law, seen) = (number(now, "/recent/in_service"), number(now, "/recent/seen"));
-    writeln!(text, "in service: {} by Little's law, {} seen", digits(by_law), digits(seen))?;
+    lately(text, now)?;
     let queues = now["accept_queues"].as_array().map_or(&[][..], Vec::as_slice);
     let queued = |key: &str| queues.iter().map(|queue| queue[key].as_u64().unwrap_or(0)).sum::<u64>();
+    let queue = match now.pointer("/drain/port_closed") {
+        Some(Value::Bool(true)) => "the port is closed".to_owned(),
+        _ if queues.is_empty() => "accept queue not known".to_owned(),
+        _ => format!("accept queue {} of {}", queued("length"), queued("limit")),
+    };
+    writeln!(text, "{queue}; watching {}, this one among them", pond("watching"))?;
     writeln!(
         text,
-        "accept queue {} of {}, with workers {}, watching {}",
-        queued("length"),
-        queued("limit"),
-        pond("active"),
-        pond("watching")
-    )?;
-    writeln!(
-        text,
-        "idle {}, half a head {}, waiting to write {}, turns due {}",
+        "idle {}, half a head {}, waiting to write {}, turns due {}, lingering {}, with workers {}",
         pond("idle"),
         pond("half_a_head"),
         pond("waiting_to_write"),
-        pond("turns_due")
+        pond("turns_due"),
+        pond("lingering"),
+        pond("active")
     )?;
     threads(text, before, now, seconds)?;
-    writeln!(text, "\n{:<14} {:>14}  WHY", "LONGEST", "FOR")?;
+    writeln!(text, "\n{:<14} {:>14}  WHY", "LONGEST", "UNDER WAY FOR")?;
     for wait in waits::longest(now) {
         let waited = time((number(now, "/now") - wait.since) / 1e9);
         writeln!(text, "{:<14} {waited:>14}  {}", wait.who, why(wait.why))?;
     }
     Ok(())
+}
+
+/// What is known of the last seconds; nothing where nothing was finished.
+fn lately(text: &mut String, now: &Value) -> std::fmt::Result {
+    let known = |is_known: bool, said: String| if is_known { said } else { "–".to_owned() };
+    let finished = number(now, "/recent/responses_per_second") > 0.0;
+    let took = |key: &str| known(finished, time(number(now, &format!("/recent/seconds/{key}"))));
+    writeln!(
+        text,
+        "over {:.0} s: p50 {}, p99 {}, p99.9 {}, longest {}",
+        number(now, "/recent/over_seconds"),
+        took("p50"),
+        took("p99"),
+        took("p99_9"),
+        took("max")
+    )?;
+    let has_waited = number(now, "/recent/wait_seconds/count") > 0.0;
+    let waited = |key: &str| known(has_waited, time(number(now, &format!("/recent/wait_seconds/{key}"))));
+    writeln!(text, "  waited until a worker took it: p50 {}, p99 {}", waited("p50"), waited("p99"))?;
+    let by_law = known(finished, digits(number(now, "/recent/in_service")));
+    let seen = digits(number(now, "/recent/seen"));
+    writeln!(text, "  in service: {by_law} by Little's law (of those finished), {seen} seen")
 }
 
 fn threads(text: &mut String, before: &Value, now: &Value, seconds: f64) -> std::fmt::Result {
@@ -122,7 +132,7 @@ fn why(why: Why) -> &'static str {
     match why {
         Why::Worker => "it is at one batch: it waits for a disk, or computes",
         Why::RestOfHead => "half a head: the rest has not come",
-        Why::Room => "the client takes no more of the response",
+        Why::Room => "waits for room: it is read more slowly than sent",
         Why::Turn => "its turn is due",
     }
 }

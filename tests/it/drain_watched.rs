@@ -185,6 +185,7 @@ fn top_sees_it_to_its_end_too() {
     // How it stood when that was said depends on how quickly others left.
     let waited = "connections waited for 1, responses finished since the signal 0";
     assert!(lines.any(|line| line == waited), "what is waited for is told");
+    assert!(lines.any(|line| line.starts_with("the port is closed; watching 1")), "there is no queue any more");
     drop(reader.finish());
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
     assert_eq!(lines.last(), Some(format!("{} was draining, and has ended", server.host())));

@@ -54,6 +54,7 @@ mod activation;
 mod announcing;
 mod leaving;
 mod watch;
+mod watch_page;
 mod waits;
 mod top;
 mod process;

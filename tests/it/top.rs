@@ -28,6 +28,8 @@ fn once_it_prints_how_it_is_in_plain_lines() {
         assert!(text.starts_with(&format!("millpond {version} at {}: serving, ", server.host())), "{text}");
         assert!(text.contains(", half a head 1, waiting to write 0, ") && text.contains("\nworker 1 "), "{text}");
         assert!(text.contains(" half a head: the rest has not come"), "the longest is told of: {text}");
+        assert!(text.contains(" s: p50 –, p99 –, p99.9 –, longest –\n"), "of what did not happen nothing: {text}");
+        assert!(text.contains(" in service: – by Little's law (of those finished), "), "{text}");
         assert!(!text.contains('\x1b') && text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }
 }

@@ -12,7 +12,6 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::devtools::Page;
 use crate::load::{self, DOWNLOAD, wait_until};
 use crate::support::{Client, PATIENCE, Response, Server, Site, bare_command, rows};
 
@@ -491,71 +490,4 @@ fn the_trace_has_a_track_for_each_thread_whose_slices_never_overlap() {
     let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
     let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
     assert!(0.0 < begun && begun < (uptime + 1.0) * 1e6, "{begun} of {uptime} s");
-}
-
-rows!(shows_where_connections_are:
-    the_page_shows_where_connections_are_on_a_phone(390),
-    the_page_shows_where_connections_are_on_a_desk(1280),
-);
-
-fn shows_where_connections_are(width: u32) {
-    let Some(page) = Page::open() else { return };
-    let site = site();
-    let server = start(&site, &[]);
-    let (idle, mut half, mut slow) = (Client::connect(&server), Client::connect(&server), Client::connect(&server));
-    half.send("GET /hello.txt HTT");
-    slow.send(request("GET", "/download.bin", "a", ""));
-    page.show(&format!("http://{}/.millpond/", server.host()), width, "dark");
-    let shows = |text: &str, of: &str| {
-        wait_until(PATIENCE, text, || page.ask(&format!("{of}.includes({text:?})")) == serde_json::json!(true));
-    };
-    shows(
-        "half a head 1; waiting to write 1; turns due 0; with workers 0",
-        "document.getElementById('place').ariaLabel",
-    );
-    shows("has sent half a head", "document.getElementById('slowest').innerText");
-    shows("takes no more bytes", "document.getElementById('slowest').innerText");
-    assert_eq!(page.ask("document.documentElement.scrollWidth <= innerWidth"), serde_json::json!(true));
-    drop((idle, half, slow));
-    shows(
-        "half a head 0; waiting to write 0; turns due 0; with workers 0",
-        "document.getElementById('place').ariaLabel",
-    );
-    shows("none waits", "document.getElementById('slowest').innerText");
-}
-
-#[test]
-fn the_page_draws_itself_and_tells_what_was_done() {
-    let Some(page) = Page::open() else { return };
-    let site = site();
-    let server = start(&site, &[]);
-    let mut client = Client::connect(&server);
-    client.ask(request("GET", "/hello.txt", "a", ""));
-    page.show(&format!("http://{}/.millpond/", server.host()), 1280, "light");
-    for text in ["serving", "worker 1", "Everything that happens is drawn."] {
-        let shown = format!("document.body.innerText.includes({text:?})");
-        wait_until(PATIENCE, text, || page.ask(&shown) == serde_json::json!(true));
-    }
-    wait_until(PATIENCE, "it asks again and again", || json(&server, STATUS)["totals"]["observed"].as_u64() > Some(5));
-}
-
-#[test]
-fn what_a_browser_that_watches_asks_for_beside_that_is_drawn_as_anybody_s() {
-    let Some(page) = Page::open() else { return };
-    let site = site();
-    let server = start(&site, &[]);
-    page.show(&format!("http://{}/.millpond/", server.host()), 1280, "light");
-    wait_until(PATIENCE, "it has heard", || page.ask("state.polls.length > 2") == serde_json::json!(true));
-    // By the connections that it polls by.
-    page.ask("(async () => { for (let i = 0; i < 50; i += 1) await (await fetch('/hello.txt')).text(); })()");
-    let drawn = |sort: &str| {
-        let count =
-            format!("state.lanes.flatMap((lane) => lane.stretches).filter((it) => it.sort === '{sort}').length");
-        page.ask(&count).as_u64().expect("a number")
-    };
-    // Two that come within one batch are one stretch.
-    wait_until(PATIENCE, "they are drawn as answers", || drawn("answer") >= 25);
-    let grey = drawn("observer");
-    wait_until(PATIENCE, "and its own are not", || drawn("observer") > grey);
-    assert!(drawn("answer") <= 60, "{}", drawn("answer"));
 }

@@ -6,8 +6,11 @@ const POLL_MS = 250;
 const SLOW_POLL_MS = 5000; // where nobody answers: another server may come, and the browser complains of every try
 const KEPT_NS = 12e9; // a little more than the rings hold
 const DELAY_NS = 600e6; // drawn so much later, so that what is drawn has been heard of
+const FIRST_EVENTS = 4000; // of each lane, from before this page was opened
 const byId = (id) => document.getElementById(id);
 if (window.parent !== window) document.documentElement.classList.add('framed');
+const isFramed = document.documentElement.classList.contains('framed');
+const shownSpan = () => Number(byId('span').value) * 1e9;
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 // What a stretch of work came to: a colour of Okabe and Ito's, which people with any colour vision tell apart, a pattern
@@ -24,16 +27,18 @@ const SORTS = {
 };
 const NAMES = Object.keys(SORTS);
 
-// The numbers above the picture, from two answers a second apart: a name, a text, an explanation.
+// The numbers above the picture, from two answers a second apart: a name, a text, over what, an explanation.
+const second = () => '1 s';
+const lately = (two) => `${whole(two.now.recent.over_seconds)} s`;
 const NUMBERS = [
-  ['requests/s', (two) => digits(per(two, (status) => status.totals.responses)), 'responses sent per second, over the last second'],
-  ['utilisation', (two) => `${Math.min(100, 100 * per(two, busy) / two.now.workers.length).toFixed(0)} %`, 'share of their time that workers are busy, over the last second'],
-  ['p50', (two) => time(two.now.recent.seconds.p50), 'half of the responses took no longer, from when a worker took the request to the last byte; over 5 s'],
-  ['p99', (two) => time(two.now.recent.seconds.p99), 'the same of 99 in 100'],
-  ['p99.9', (two) => time(two.now.recent.seconds.p99_9), 'the same of 999 in 1000'],
-  ['wait, p99', (two) => time(two.now.recent.wait_seconds.p99), 'from the kernel\'s receipt of a request until a worker took it; 99 in 100 waited no longer; over 5 s'],
-  ['L = λ·W', (two) => digits(two.now.recent.in_service), "Little's law: requests in service are requests per second times the mean time of one, as far as they are finished; over 5 s"],
-  ['L, seen', (two) => digits(two.now.recent.seen), 'requests in service, on the average of thousands of looks; over 5 s'],
+  ['requests/s', (two) => digits(per(two, (status) => status.totals.responses)), second, 'responses sent per second'],
+  ['utilisation', (two) => `${Math.min(100, 100 * per(two, busy) / two.now.workers.length).toFixed(0)} %`, second, 'share of their time that workers are busy'],
+  ['p50', (two) => time(two.now.recent.seconds.p50), lately, 'half of the responses took no longer, from when a worker took the request to the last byte'],
+  ['p99', (two) => time(two.now.recent.seconds.p99), lately, 'the same of 99 in 100'],
+  ['p99.9', (two) => time(two.now.recent.seconds.p99_9), lately, 'the same of 999 in 1000'],
+  ['wait, p99', (two) => time(two.now.recent.wait_seconds.p99), lately, 'from the kernel\'s receipt of a request until a worker took it; 99 in 100 waited no longer'],
+  ['L = λ·W', (two) => two.now.recent.responses_per_second > 0 ? digits(two.now.recent.in_service) : '–', (two) => `${lately(two)}, finished`, "Little's law: requests in service are requests per second times the mean time of one, as far as they are finished"],
+  ['L, seen', (two) => digits(two.now.recent.seen), lately, 'requests in service, on the average of thousands of looks'],
 ];
 
 const state = {
@@ -77,14 +82,15 @@ function take(status) {
   state.offset = state.offset === null ? offset : Math.max(state.offset + (offset - state.offset) / 16, offset);
   state.names = status.names;
   if (!state.next) {
-    state.lanes = status.lanes.map((lane) => ({ name: lane.name, stretches: [], gaps: [], before: null, open: null }));
-    state.next = status.lanes.map((lane) => Math.max(0, lane.next - 4000));
+    state.lanes = status.lanes.map((lane) => ({ name: lane.name, stretches: [], gaps: [], before: null, open: null, cut: lane.next > FIRST_EVENTS }));
+    state.next = status.lanes.map((lane) => Math.max(0, lane.next - FIRST_EVENTS));
   } else {
     status.lanes.forEach((told, index) => {
       const lane = state.lanes[index];
-      if (told.missed > 0 && told.events.length) {
-        if (lane.before !== null) lane.gaps.push({ begin: lane.before, end: told.events[0][0] });
+      if ((told.missed > 0 || lane.cut) && told.events.length) {
+        lane.gaps.push({ begin: lane.before ?? 0, end: told.events[0][0] });
         lane.before = lane.open = null;
+        lane.cut = false;
       }
       told.events.forEach((event) => hear(lane, event));
       state.next[index] = told.next;
@@ -146,6 +152,7 @@ function between(at, span) {
 const per = ({ now, before, seconds }, count) => (count(now) - count(before)) / seconds;
 const busy = (status) => status.workers.reduce((sum, worker) => sum + worker.busy_seconds, 0);
 const whole = (number) => Math.round(number).toLocaleString('en');
+const short = (number) => number >= 1e4 ? `${whole(number / 1e3)} k` : whole(number);
 const digits = (number) => number >= 100 ? whole(number) : number >= 10 ? number.toFixed(1) : number > 0 ? number.toFixed(2) : '0';
 function time(seconds) {
   if (!(seconds > 0)) return '–';
@@ -156,12 +163,23 @@ function time(seconds) {
 function numbers(at) {
   const two = between(at, 1e9);
   const known = two.seconds > 0 && !isEnded();
-  NUMBERS.forEach(([, text], index) => { byId('numbers').querySelectorAll('dd')[index].textContent = known ? text(two) : '–'; });
+  NUMBERS.forEach(([, text, over], index) => {
+    const item = byId('numbers').children[index];
+    if (known) item.querySelector('small').textContent = over(two);
+    item.querySelector('dd').textContent = known ? text(two) : '–';
+  });
   threads(known ? two : null);
   slowest(isEnded() ? null : two.now);
-  byId('sampling').textContent = two.now.one_in > 1
-    ? `Too much happens to write all of it down: one batch in ${two.now.one_in} is drawn. The numbers count everything.`
-    : 'Everything that happens is drawn.';
+  byId('sampling').textContent = drawnOf(at);
+}
+
+// How much of what happened is in sight.
+function drawnOf(end) {
+  const begin = end - shownSpan();
+  const oneIn = Math.max(1, ...state.polls.filter((each) => each.now >= begin && each.now <= end + POLL_MS * 1e6).map((each) => each.one_in));
+  const holes = state.lanes.some((lane) => lane.gaps.some((gap) => gap.end > begin && gap.begin < end));
+  if (oneIn > 1) return `Too much happens to write all of it down: one batch in ${oneIn} is drawn. The numbers count everything.`;
+  return holes ? 'What is hatched was written over, or too much, before this page asked. The numbers count everything.' : 'Everything that happens is drawn.';
 }
 
 function table(id, rows) {
@@ -180,13 +198,13 @@ function threads(two) {
     const more = (key) => (its[key] - was[key]) / two.seconds;
     const percent = (key) => `${Math.min(100, 100 * more(key)).toFixed(0)} %`;
     const turns = name === 'accept' ? ['–', '–'] : [digits(more('turns')), more('batches') ? digits(more('turns') / more('batches')) : '–'];
-    return [name, percent('busy_seconds'), ...turns, percent('processor_seconds'), `${digits(more('voluntary_switches'))} / ${digits(more('involuntary_switches'))}`];
+    return [name, percent('busy_seconds'), ...turns, percent('processor_seconds'), `${short(more('voluntary_switches'))} / ${short(more('involuntary_switches'))}`];
   };
   table('threads', two ? [row('accept', two.now.accepting, two.before.accepting), ...two.now.workers.map((its, index) => row(`worker ${index}`, its, two.before.workers[index]))]
     : state.lanes.map((lane) => [lane.name, '–', '–', '–', '–', '–']));
 }
 
-const WHY = { 1: 'has sent half a head', 2: 'takes no more bytes', 3: 'its turn is due' };
+const WHY = { 1: 'has sent half a head', 2: 'is read more slowly than sent', 3: 'its turn is due' };
 
 function slowest(now) {
   const held = (now?.workers ?? []).map((worker, index) => [`worker ${index}`, worker.busy_since, 'is held up by a disk, or computes'])
@@ -207,12 +225,13 @@ function say() {
 }
 
 function told(status) {
-  if (isEnded()) return 'The server was draining, and has ended. As soon as there is another at this address, this page shows it.';
-  if (isGone()) return 'Nobody answers. What is shown is the last that was heard; this page goes on asking.';
-  if (state.paused && status) return `Paused, ${((liveAt() - state.shownAt) / 1e9).toFixed(2)} s ago. Step with the buttons or the arrow keys.`;
-  if (status?.state !== 'draining') return `Live: drawn ${DELAY_NS / 1e9} s after it happens.`;
   const many = (count, one, more) => `${whole(count)} ${count === 1 ? one : more}`;
-  const left = `${many(status.pond.connections - status.pond.watching, 'connection is', 'connections are')} waited for, ${many(status.drain.finished, 'response was', 'responses were')} finished since the signal.`;
+  const finished = ({ drain }) => `${many(drain.finished, 'response', 'responses')} finished since the signal`;
+  if (isEnded()) return `The server was draining, and has ended. Last heard: ${finished(last())}. As soon as there is another at this address, this page shows it.`;
+  if (isGone()) return 'Nobody answers. What is shown is the last that was heard; this page goes on asking.';
+  if (state.paused && status) return `Paused; shown is ${(Math.max(0, last().now - state.shownAt) / 1e9).toFixed(2)} s before the last news. Step with the buttons or the arrow keys.`;
+  if (status?.state !== 'draining') return `Live: drawn ${DELAY_NS / 1e9} s after it happens.`;
+  const left = `${many(status.pond.connections - status.pond.watching, 'connection is', 'connections are')} waited for, ${finished(status)}.`;
   return (status.drain.port_closed ? 'The port is closed. ' : 'Who comes is still let in. ') + left;
 }
 
@@ -316,11 +335,15 @@ function drawTurns(pen, lane, begin, span, [left, top, wide, high]) {
     pen.fillStyle = SORTS[each.sort][3];
     pen.fillText(each.connection, seen + 8, top + high / 2 + 5);
   }
-  pen.fillStyle = colours.line;
+  pen.fillStyle = colours.soft;
   for (const gap of lane.gaps) {
     if (gap.end < begin || gap.begin > end) continue;
-    for (let at = Math.max(x(gap.begin), left); at < Math.min(x(gap.end), left + wide); at += 6) pen.fillRect(at, top, 1, high);
+    hatch(pen, Math.max(x(gap.begin), left), Math.min(x(gap.end), left + wide), top, high);
   }
+}
+
+function hatch(pen, from, to, top, high) {
+  for (let at = from; at < to; at += 6) pen.fillRect(at, top, 1, high);
 }
 
 // How busy a thread was from one answer to the next, by its counts.
@@ -337,9 +360,10 @@ function drawBusy(pen, its, begin, span, [left, top, wide, high]) {
 
 function drawLanes(end) {
   const narrow = byId('lanes').clientWidth < 600;
-  const [row, label, above] = [state.lanes.length > 12 ? 28 : 52, narrow ? 0 : 84, narrow ? 22 : 0];
+  const row = isFramed ? Math.max(20, Math.min(40, Math.floor(165 / state.lanes.length) - 6)) : state.lanes.length > 12 ? 28 : 52;
+  const [label, above] = [narrow ? 0 : 84, narrow ? 22 : 0];
   const { pen, width, height } = fit(byId('lanes'), state.lanes.length * (row + above + 6) + 24);
-  const span = Number(byId('span').value) * 1e9;
+  const span = shownSpan();
   const strip = row > 30 ? 10 : 5;
   pen.font = font(15);
   state.lanes.forEach((lane, index) => {
@@ -397,11 +421,29 @@ function box(pen, title, [count, watching], [left, top, wide, high], style, grou
   pen.stroke();
   pen.fillStyle = colours.text;
   pen.font = font(15);
-  pen.fillText(title, left + 10, top + 20, wide - 20);
+  const said = count === null ? '' : whole(count);
+  // Where there is little height the count stands beside the title, else below it.
+  const beside = high < 90;
+  pen.font = font(beside ? 16 : 24, '600');
+  const taken = beside && said ? pen.measureText(said).width + 8 : 0;
+  if (beside) pen.fillText(said, left + wide - 10 - taken + 8, top + 19);
+  pen.font = font(15);
+  const lines = wrap(pen, title, wide - 20 - taken);
+  lines.forEach((line, index) => pen.fillText(line, left + 10, top + 19 + index * 17, wide - 20 - taken));
+  const below = top + 8 + lines.length * 17;
   if (count === null) return;
   pen.font = font(24, '600');
-  pen.fillText(whole(count), left + 10, top + 46, wide - 20);
-  dots(pen, count, watching, [left + 10, top + 54, wide - 20, high - 58], style, phase);
+  if (!beside) pen.fillText(said, left + 10, below + 21, wide - 20);
+  const ceiling = beside ? below : below + 29;
+  dots(pen, count, watching, [left + 10, ceiling, wide - 20, top + high - 4 - ceiling], style, phase);
+}
+
+// A text in as many lines as it takes.
+function wrap(pen, text, wide) {
+  return text.split(' ').reduce((lines, word) => {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    return lines.length && pen.measureText(longer).width > wide ? [...lines, word] : [...lines.slice(0, -1), longer];
+  }, []);
 }
 
 function wheel(pen, name, share, [cx, cy, radius], angle) {
@@ -417,9 +459,9 @@ function wheel(pen, name, share, [cx, cy, radius], angle) {
   pen.stroke();
   pen.fillStyle = colours.text;
   pen.textAlign = 'center';
-  pen.font = font(radius > 24 ? 15 : 11);
+  pen.font = font(radius > 24 ? 15 : 12);
   if (radius > 24) pen.fillText(`${(100 * share).toFixed(0)} %`, cx, cy + 5);
-  pen.fillText(name, cx, cy + radius * 1.18 + (radius > 24 ? 17 : 10));
+  pen.fillText(name, cx, cy + radius * 1.18 + (radius > 24 ? 17 : 12));
   pen.textAlign = 'left';
 }
 
@@ -434,22 +476,34 @@ function arrow(pen, x, y, direction) {
 // What there is when a server has ended.
 const nothing = (status) => ({ ...status, accept_queues: [], pond: Object.fromEntries(Object.entries(status.pond).map(([key, count]) => [key, key === 'limit' ? count : 0])) });
 
+// So many wheels, as large as they can be, and with room for their numbers beside each other.
+function arrange(count, wide, high) {
+  const all = Array.from({ length: count }, (_, index) => {
+    const [columns, rows] = [index + 1, Math.ceil(count / (index + 1))];
+    const cell = [wide / columns, high / rows];
+    return { columns, cell, radius: Math.max(5, Math.min(46, cell[0] / 3, (cell[1] - 26) / 2.5)) };
+  });
+  return all.reduce((best, each) => each.cell[0] >= 22 && each.radius >= best.radius ? each : best);
+}
+
 const angles = [];
 function drawPlace(at, elapsed) {
   const { now: heard, before, seconds } = between(at, 1e9);
-  const narrow = byId('place').clientWidth < 600;
-  const { pen, width, height } = fit(byId('place'), narrow ? 620 : 290);
+  const narrow = byId('place').clientWidth < 720;
+  const { pen, width, height } = fit(byId('place'), narrow ? isFramed ? 350 : 592 : isFramed ? 150 : 290);
   if (!heard?.pond) return;
   const { pond, workers, accept_queues: queues, state: its } = isEnded() && !state.paused ? nothing(heard) : heard;
   const phase = performance.now() / 600;
   const sum = (key) => queues.reduce((sum, queue) => sum + queue[key], 0);
   const title = queues.length ? `accept queue, of ${whole(sum('limit'))}` : its === 'draining' ? 'the port is closed' : 'accept queue: not known';
   const gap = 26;
-  const queue = narrow ? [0, 0, width, 78] : [0, 22, width * .17, height - 22];
-  const lake = narrow ? [0, 104, width, 306] : [queue[2] + gap, 0, width * .53, height];
-  const mill = narrow ? [0, 436, width, height - 436] : [lake[0] + lake[2] + gap, 0, width - lake[0] - lake[2] - gap, height];
+  const [high1, high2] = isFramed ? [46, 154] : [50, 306];
+  const queue = narrow ? [0, 0, width, high1] : [0, 22, width * .17, height - 22];
+  const lake = narrow ? [0, high1 + gap, width, high2] : [queue[2] + gap, 0, width * .53, height];
+  const milltop = high1 + high2 + 2 * gap;
+  const mill = narrow ? [0, milltop, width, height - milltop] : [lake[0] + lake[2] + gap, 0, width - lake[0] - lake[2] - gap, height];
   box(pen, title, [queues.length ? sum('length') : null, 0], queue, SORTS.accept[0], colours.panel, phase);
-  if (narrow) { arrow(pen, width / 2, 90, 'down'); arrow(pen, width / 2, 422, 'down'); }
+  if (narrow) { arrow(pen, width / 2, lake[1] - gap / 2 - 1, 'down'); arrow(pen, width / 2, milltop - gap / 2 - 1, 'down'); }
   else { arrow(pen, queue[2] + gap / 2, height / 2 + 10, 'right'); arrow(pen, mill[0] - gap / 2, height / 2 + 10, 'right'); }
   // Whoever has asked for this is with a worker.
   const watching = Math.min(pond.idle, Math.max(0, pond.watching - 1));
@@ -461,22 +515,25 @@ function drawPlace(at, elapsed) {
   const [wide, high] = [(lake[2] - 10) / 2, (lake[3] - 32) / 2];
   boxes.forEach(([name, count, style, grey], index) => box(pen, name, [count, grey],
     [lake[0] + (index % 2) * (wide + 10), lake[1] + 22 + Math.floor(index / 2) * (high + 10), wide, high], style, colours.water, phase));
-  const active = Math.max(0, pond.active - 1);
+  const asks = Math.min(1, pond.active);
+  const connections = `connections: ${whole(pond.connections)} of ${whole(pond.limit)}`;
+  const asking = `${connections} (1 asks for this page)`;
+  const active = pond.active - asks;
   pen.fillStyle = colours.soft;
   pen.font = font(15);
-  pen.fillText(`pond: ${whole(pond.connections)} of ${whole(pond.limit)} connections`, lake[0], lake[1] + 14, lake[2]);
-  pen.fillText(`workers: they have ${whole(active)} connection${active === 1 ? '' : 's'}`, mill[0], mill[1] + 14, mill[2]);
-  const columns = Math.ceil(Math.sqrt(workers.length * mill[2] / Math.max(1, mill[3] - 20)));
-  const rows = Math.ceil(workers.length / columns);
-  const cell = [mill[2] / columns, (mill[3] - 20) / rows];
-  const radius = Math.max(5, Math.min(46, cell[0] / 3, (cell[1] - 26) / 2.5));
+  const heading = !asks ? connections : pen.measureText(asking).width < lake[2] ? asking : `${connections} (1 asks)`;
+  pen.fillText(heading, lake[0], lake[1] + 14, lake[2]);
+  pen.fillText(`with workers: ${whole(active)}`, mill[0], mill[1] + 14, mill[2]);
+  const { columns, cell, radius } = arrange(workers.length, mill[2], mill[3] - 20);
+  pen.font = font(radius > 24 ? 15 : 12);
+  const plain = workers.length > 8 || pen.measureText('worker 0').width > cell[0] - 8;
   workers.forEach((worker, index) => {
     const share = isEnded() || !(seconds > 0) ? 0 : Math.min(1, (worker.busy_seconds - before.workers[index].busy_seconds) / seconds);
     angles[index] = (angles[index] ?? 0) + (calm.matches || state.paused ? 0 : share * elapsed * 5);
     const [cx, cy] = [mill[0] + (index % columns + .5) * cell[0], mill[1] + 20 + (Math.floor(index / columns) + .5) * cell[1] - 8];
-    wheel(pen, workers.length > 16 ? `${index}` : `worker ${index}`, share, [cx, cy, radius], angles[index]);
+    wheel(pen, cell[1] < 24 ? '' : plain ? `${index}` : `worker ${index}`, share, [cx, cy, radius], angles[index]);
   });
-  const said = `${title}: ${sum('length')}; ${boxes.map(([name, count]) => `${name} ${count}`).join('; ')}; with workers ${active}`;
+  const said = `${title}: ${sum('length')}; ${asks ? asking : connections}; ${boxes.map(([name, count]) => `${name} ${count}`).join('; ')}; with workers ${active}`;
   if (byId('place').getAttribute('aria-label') !== said) byId('place').setAttribute('aria-label', said);
 }
 
@@ -504,7 +561,7 @@ function pause(paused) {
 function step(direction) {
   if (!state.polls.length) return;
   pause(true);
-  const span = Number(byId('span').value) * 1e9;
+  const span = shownSpan();
   state.shownAt = Math.min(last().now, Math.max(state.polls[0].now, state.shownAt + direction * span / 4));
   told_at = 0;
 }
@@ -520,10 +577,11 @@ document.addEventListener('keydown', (event) => {
   if (event.key === 'ArrowRight') step(1);
 });
 
-for (const [name, , hint] of NUMBERS) {
-  const item = document.createElement('div');
+for (const [name, , , hint] of NUMBERS) {
+  const [item, term] = [document.createElement('div'), document.createElement('dt')];
   item.title = hint;
-  item.append(Object.assign(document.createElement('dt'), { textContent: name }), Object.assign(document.createElement('dd'), { textContent: '–' }));
+  term.append(`${name} `, document.createElement('small'));
+  item.append(term, Object.assign(document.createElement('dd'), { textContent: '–' }));
   byId('numbers').append(item);
 }
 
@@ -536,5 +594,6 @@ function explain(text, draw) {
 }
 for (const [sort, [, , text]] of Object.entries(SORTS)) explain(text, (pen) => { pen.fillStyle = fill(pen, sort); pen.fillRect(0, 0, 28, 16); });
 explain('below: how busy it was', (pen) => { pen.fillStyle = '#808890'; pen.fillRect(0, 6, 10, 10); pen.fillRect(10, 12, 8, 4); pen.fillRect(18, 2, 10, 14); });
+explain('not kept', (pen) => { pen.fillStyle = '#808890'; hatch(pen, 2, 28, 0, 16); });
 requestAnimationFrame(frame);
 poll();

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use millpond::config::Limits;
+use millpond::http::method::Method;
 use millpond::http::request::RequestHead;
 use millpond::http::status::Status;
 use millpond::server::{Context, Response, Server};
@@ -15,7 +16,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let _ = writeln!(io::stdout(), "http://{}/", server.local_addresses()[0]);
     signal_hook::low_level::pipe::register(SIGINT, server.drain_handle().descriptor()?)?;
     let drained = server.run(|request: &RequestHead<'_>, context: &Context| {
-        Response::text(Status::OK, format!("hello, {}: you sent a {:?}", context.peer, request.method))
+        let what = match request.method {
+            Method::Get => "a GET",
+            Method::Post => "a POST",
+            _ => "something else",
+        };
+        Response::text(Status::OK, format!("hello, {}: you sent {what}", context.peer))
     })?;
     let _ = writeln!(io::stdout(), "{drained}");
     Ok(())

@@ -1,5 +1,6 @@
 // The pages read right without this. It fills in the address that they came from, says how they arrived, gives each group
-// of commands a button that copies it; and on the first page it shows the server at work, and has it work.
+// of commands a button that copies it, and makes tables of what programs print; and on the first page it shows the server
+// at work, and has it work.
 'use strict';
 
 if (location.host) {
@@ -11,7 +12,7 @@ if (location.host) {
   }
 }
 
-// Once the page is loaded, the browser knows how long the server took.
+// Once the page is loaded, the browser knows how long the server took; unless it had the page already.
 window.addEventListener('load', () => {
   const proof = document.getElementById('proof');
   const [page] = performance.getEntriesByType('navigation');
@@ -49,8 +50,9 @@ watched.then((is) => {
   frame.src = '/.millpond/';
   frame.addEventListener('load', () => fit(frame));
   const alone = document.createElement('figcaption');
-  alone.innerHTML = 'Grey is what this picture itself asks for. <a href="/.millpond/">The same alone, in full</a>';
+  alone.innerHTML = '<span>Grey is what this picture itself asks for.</span> <a href="/.millpond/">The same alone, in full</a>';
   live.replaceChildren(frame, alone);
+  live.classList.add('shown');
 });
 
 // As high as what it shows, so that there is one page to scroll and not two. It never gets lower at the same width, or the
@@ -107,7 +109,10 @@ async function run({ requests, atOnce, slow }) {
   if (before && after) {
     const by = after.workers.map(({ responses }, index) => [index, responses - before.workers[index].responses]);
     const those = by.filter(([, count]) => count > 0).map(([index, count]) => `worker ${index} gave ${count}`);
-    words.push(`Of ${by.length} ${by.length === 1 ? 'worker' : 'workers'}, ${those.join(', ')}.`);
+    const all = by.reduce((sum, [, count]) => sum + count, 0);
+    // Counted is what was sent whole, as the download is if browser and kernel have taken all of it by then.
+    const download = slow && all > done.count ? ' (one is the download)' : '';
+    words.push(`Of ${by.length} ${by.length === 1 ? 'worker' : 'workers'}, ${those.join(', ')}${download}.`);
     words.push(`Connections in the pond: ${after.pond.connections}.`);
   }
   return words.join(' ');
@@ -179,7 +184,84 @@ async function look(responses = 0) {
   }
 }
 
+// ---- what programs print -----------------------------------------------------------------------------------------------
+
+// Three spaces and more are between two columns; within one there is never more than one.
+for (const printed of document.querySelectorAll('.seen')) {
+  const [heads, ...rows] = printed.textContent.split('\n').map((line) => line.split(/ {3,}/));
+  const table = document.createElement('table');
+  table.setAttribute('aria-label', printed.getAttribute('aria-label'));
+  const put = (parent, name, role, text = '') => {
+    const element = document.createElement(name);
+    // A table stays one where the style sheet sets its rows as blocks.
+    element.setAttribute('role', role);
+    element.textContent = text;
+    return parent.appendChild(element);
+  };
+  table.setAttribute('role', 'table');
+  const head = put(put(table, 'thead', 'rowgroup'), 'tr', 'row');
+  heads.forEach((name) => put(head, 'th', 'columnheader', name));
+  const body = put(table, 'tbody', 'rowgroup');
+  for (const cells of rows) {
+    const row = put(body, 'tr', 'row');
+    cells.forEach((text, at) => {
+      const cell = at === 0 ? put(row, 'th', 'rowheader', text) : put(row, 'td', 'cell', text);
+      cell.dataset.head = heads[at];
+    });
+  }
+  const frame = document.createElement('div');
+  frame.className = 'printed';
+  frame.append(table);
+  printed.replaceWith(frame);
+  stack(frame, table);
+}
+
+// Where a table is too wide, it is set closer; and if that isn't enough, each of its rows becomes a block, in which each
+// cell says what it is.
+function stack(frame, table) {
+  let width = 0;
+  new ResizeObserver(() => {
+    if (width === frame.clientWidth) {
+      return;
+    }
+    width = frame.clientWidth;
+    frame.classList.remove('close', 'stacked');
+    const { paddingLeft, paddingRight } = getComputedStyle(frame);
+    const room = width - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    frame.classList.toggle('close', table.offsetWidth > room);
+    if (table.offsetWidth > room) {
+      frame.classList.replace('close', 'stacked');
+    }
+  }).observe(frame);
+}
+
 // ---- commands ----------------------------------------------------------------------------------------------------------
+
+// A line of a command is broken between its words, and within one only if it is longer than a line.
+for (const command of document.querySelectorAll('.commands code')) {
+  const pieces = [...command.childNodes];
+  let word = null;
+  command.replaceChildren();
+  const put = (piece) => {
+    if (!word) {
+      word = document.createElement('span');
+      word.className = 'word';
+      command.append(word);
+    }
+    word.append(piece);
+  };
+  for (const piece of pieces) {
+    const parts = piece.nodeType === Node.TEXT_NODE ? piece.data.split(/( +)/).filter(Boolean) : [piece];
+    for (const part of parts) {
+      if (typeof part === 'string' && part.startsWith(' ')) {
+        word = null;
+        command.append(part);
+      } else {
+        put(part);
+      }
+    }
+  }
+}
 
 for (const commands of document.querySelectorAll('.commands')) {
   const lines = [...commands.querySelectorAll('code')];

@@ -224,8 +224,9 @@ fn conduct(lab: &Lab, setup: &Setup, plots: &Path) -> Result<bool, End> {
     };
     say(&format!("{report}  verdict   {verdict}\n"))?;
     if setup.phenomenon == Phenomenon::Present {
-        keep("plot", plots.join(format!("{}.svg", lab.name)), &report.plot.svg())?;
-        keep("trace", plots.join(format!("{}.trace.json", lab.name)), &setup.timeline.render(lab.name))?;
+        let stem = setup.file_stem(lab.name);
+        keep("plot", plots.join(format!("{stem}.svg")), &report.plot.svg())?;
+        keep("trace", plots.join(format!("{stem}.trace.json")), &setup.timeline.render(lab.name))?;
     }
     say("\n")?;
     Ok(report.holds() == (setup.phenomenon == Phenomenon::Present))

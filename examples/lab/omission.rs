@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::client::{self, PATIENCE};
 use crate::guest::Guest;
 use crate::patience::SMALL;
-use crate::plot::Plot;
+use crate::plot::{Note, Plot};
 use crate::report::{Check, Report, Table, check};
 use crate::serve::Kind;
 use crate::setup::{Phenomenon, Setup};
@@ -60,6 +60,7 @@ pub fn run(setup: &Setup) -> Result<Report, String> {
         "ms from when the request was due to its answer",
         "time in s",
         vec![("closed load".to_owned(), closed.points()), ("open load".to_owned(), open.points())],
+        closed.slowest().map(|at| Note { at, text: "the slowest answer of the closed load".to_owned() }),
     );
     let due = usize::try_from(stall.as_millis() / INTERVAL.as_millis()).unwrap_or(0);
     let checks = vec![
@@ -179,6 +180,10 @@ impl Seen {
         let first = self.samples.first().map_or(self.ended, |(due, _)| *due);
         let point = |(due, time): &Sample| (due.duration_since(first).as_secs_f64(), time.as_secs_f64() * 1e3);
         self.samples.iter().map(point).collect()
+    }
+
+    fn slowest(&self) -> Option<(f64, f64)> {
+        self.points().into_iter().max_by(|(_, one), (_, other)| one.total_cmp(other))
     }
 
     /// Shows in the trace how many requests were due and had no answer.

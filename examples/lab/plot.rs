@@ -17,8 +17,15 @@ pub struct Plot {
 pub enum Shape {
     /// Names and their counts.
     Bars(Vec<(String, f64)>),
-    /// Points along an axis of that name.
-    Lines { along: String, drawn: Drawn, lines: Vec<(String, Vec<(f64, f64)>)> },
+    /// Points along an axis of that name, one of them with a word about it.
+    Lines { along: String, drawn: Drawn, lines: Vec<(String, Vec<(f64, f64)>)>, note: Option<Note> },
+}
+
+/// A word about a point that is hard to find.
+#[derive(Debug)]
+pub struct Note {
+    pub at: (f64, f64),
+    pub text: String,
 }
 
 /// Whether there is anything between two points.
@@ -38,7 +45,8 @@ const BOTTOM: f64 = 318.0;
 const STYLE: &str = "\
 text { font: 12px system-ui, sans-serif; fill: #444 } .title { font-weight: 600; font-size: 14px }
 .grid { stroke: #8884 } .axis { stroke: #888 } .line { fill: none; stroke-width: 2 }
-@media (prefers-color-scheme: dark) { text { fill: #ccc } }";
+.ring { fill: none; stroke: #444; stroke-width: 1.5 }
+@media (prefers-color-scheme: dark) { text { fill: #ccc } .ring { stroke: #ccc } }";
 
 /// Colours that the colour-blind can tell apart (after Okabe and Ito), and marks around 0,0.
 const LOOKS: [(&str, &str); 6] = [
@@ -59,13 +67,19 @@ impl Plot {
     }
 
     pub fn lines(title: &str, measure: &str, along: &str, lines: Vec<(String, Vec<(f64, f64)>)>) -> Plot {
-        let shape = Shape::Lines { along: along.to_owned(), drawn: Drawn::Joined, lines };
+        let shape = Shape::Lines { along: along.to_owned(), drawn: Drawn::Joined, lines, note: None };
         Plot { title: title.to_owned(), measure: measure.to_owned(), shape }
     }
 
-    /// The same with points that nothing lies between.
-    pub fn points(title: &str, measure: &str, along: &str, points: Vec<(String, Vec<(f64, f64)>)>) -> Plot {
-        let shape = Shape::Lines { along: along.to_owned(), drawn: Drawn::Apart, lines: points };
+    /// The same with points that nothing lies between, and a word about one of them.
+    pub fn points(
+        title: &str,
+        measure: &str,
+        along: &str,
+        points: Vec<(String, Vec<(f64, f64)>)>,
+        note: Option<Note>,
+    ) -> Plot {
+        let shape = Shape::Lines { along: along.to_owned(), drawn: Drawn::Apart, lines: points, note };
         Plot { title: title.to_owned(), measure: measure.to_owned(), shape }
     }
 
@@ -80,15 +94,17 @@ impl Plot {
         );
         match &self.shape {
             Shape::Bars(bars) => {
-                let top = frame(&mut svg, bars.iter().map(|(_, count)| *count).fold(0.0, f64::max));
+                let top = frame(&mut svg, Scale::of(bars.iter().map(|(_, count)| *count)));
                 draw_bars(&mut svg, bars, top);
             }
-            Shape::Lines { along, drawn, lines } => {
+            Shape::Lines { along, drawn, lines, note } => {
                 let points = || lines.iter().flat_map(|(_, points)| points);
-                let top = frame(&mut svg, points().map(|(_, y)| *y).fold(0.0, f64::max));
-                let end = round_up(points().map(|(x, _)| *x).fold(0.0, f64::max));
-                draw_axis(&mut svg, along, end);
+                let top = frame(&mut svg, Scale::of(points().map(|(_, y)| *y)));
+                let end = draw_axis(&mut svg, along, Scale::of(points().map(|(x, _)| *x)));
                 draw_lines(&mut svg, *drawn, lines, (end, top));
+                if let Some(note) = note {
+                    draw_note(&mut svg, note, (end, top));
+                }
             }
         }
         svg + "</svg>\n"
@@ -96,10 +112,9 @@ impl Plot {
 }
 
 /// The axes, and the numbers upwards; returns the number at the top.
-fn frame(svg: &mut String, most: f64) -> f64 {
-    let top = round_up(most);
-    for step in 0..=4 {
-        let value = top * f64::from(step) / 4.0;
+fn frame(svg: &mut String, scale: Scale) -> f64 {
+    let top = scale.end();
+    for value in scale.ticks() {
         let y = height(value, top);
         put(svg, format!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>"));
         put(
@@ -131,21 +146,22 @@ fn draw_bars(svg: &mut String, bars: &[(String, f64)], top: f64) {
     }
 }
 
-/// The axis along the bottom.
-fn draw_axis(svg: &mut String, along: &str, end: f64) {
-    for step in 0..=4 {
-        let value = end * f64::from(step) / 4.0;
-        let (x, y) = (LEFT + (RIGHT - LEFT) * value / end, BOTTOM + 18.0);
+/// The axis along the bottom; returns the number at its end.
+fn draw_axis(svg: &mut String, along: &str, scale: Scale) -> f64 {
+    let end = scale.end();
+    for value in scale.ticks() {
+        let (x, y) = (distance(value, end), BOTTOM + 18.0);
         put(svg, format!("<text text-anchor=\"middle\" x=\"{x:.1}\" y=\"{y}\">{}</text>", number(value)));
     }
     let (middle, below) = (f64::midpoint(LEFT, RIGHT), BOTTOM + 40.0);
     put(svg, format!("<text text-anchor=\"middle\" x=\"{middle}\" y=\"{below}\">{}</text>", escaped(along)));
+    end
 }
 
 fn draw_lines(svg: &mut String, drawn: Drawn, lines: &[(String, Vec<(f64, f64)>)], (end, top): (f64, f64)) {
     let mut left = LEFT;
     for ((name, points), (colour, mark)) in lines.iter().zip(LOOKS.iter().cycle()) {
-        let places = points.iter().map(|(x, y)| (LEFT + (RIGHT - LEFT) * x / end, height(*y, top)));
+        let places = points.iter().map(|(x, y)| (distance(*x, end), height(*y, top)));
         let path: Vec<String> = places.clone().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
         if drawn == Drawn::Joined {
             // Where two lines are the same, the first shows between the dashes of the second.
@@ -162,6 +178,13 @@ fn draw_lines(svg: &mut String, drawn: Drawn, lines: &[(String, Vec<(f64, f64)>)
     }
 }
 
+/// A ring around the point, and the word to the right of it.
+fn draw_note(svg: &mut String, Note { at: (x, y), text }: &Note, (end, top): (f64, f64)) {
+    let (x, y) = (distance(*x, end), height(*y, top));
+    put(svg, format!("<circle class=\"ring\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"8\"/>"));
+    put(svg, format!("<text x=\"{:.1}\" y=\"{y:.1}\">{}</text>", x + 16.0, escaped(text)));
+}
+
 fn put(svg: &mut String, line: String) {
     writeln!(svg, "{line}").expect("a String takes every line");
 }
@@ -170,13 +193,41 @@ fn height(value: f64, top: f64) -> f64 {
     BOTTOM - (BOTTOM - TOP) * value / top
 }
 
-/// The next number from there on that four steps lead to without fractions worth speaking of.
-fn round_up(most: f64) -> f64 {
-    let most = most.max(f64::MIN_POSITIVE);
-    let magnitude = 10_f64.powf(most.log10().floor());
-    let rounds = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0].map(|part| part * magnitude);
-    let found = rounds.into_iter().find(|round| *round >= most * 0.999).unwrap_or(most);
-    if found > 1e-9 { found } else { 1.0 }
+fn distance(value: f64, end: f64) -> f64 {
+    LEFT + (RIGHT - LEFT) * value / end
+}
+
+/// Where the numbers of an axis are: from 0 on, so far from each other, and so many.
+#[derive(Clone, Copy)]
+struct Scale {
+    step: f64,
+    steps: u32,
+}
+
+/// Between the numbers of an axis there are no more spaces than that.
+const STEPS_MAX: u32 = 5;
+
+impl Scale {
+    /// The closest that holds all of these. Counts are whole, and so are the numbers beside them.
+    fn of(values: impl Iterator<Item = f64> + Clone) -> Scale {
+        let most = values.clone().fold(0.0, f64::max);
+        let least_step = if values.clone().all(|value| value.fract() == 0.0) { 1.0 } else { f64::MIN_POSITIVE };
+        let magnitude = 10_f64.powf((most.max(f64::MIN_POSITIVE) / f64::from(STEPS_MAX)).log10().floor());
+        let steps = [1.0, 2.0, 5.0, 10.0].map(|part| (part * magnitude).max(least_step));
+        let fits = |step: &f64| step * f64::from(STEPS_MAX) >= most * 0.999;
+        let step = steps.into_iter().find(fits).filter(|_| most > 0.0).unwrap_or(1.0);
+        // The first multiple that is not below the largest.
+        let steps = (1..STEPS_MAX).find(|steps| step * f64::from(*steps) >= most * 0.999).unwrap_or(STEPS_MAX);
+        Scale { step, steps }
+    }
+
+    fn end(self) -> f64 {
+        self.step * f64::from(self.steps)
+    }
+
+    fn ticks(self) -> impl Iterator<Item = f64> {
+        (0..=self.steps).map(move |step| self.step * f64::from(step))
+    }
 }
 
 fn number(value: f64) -> String {

@@ -72,6 +72,11 @@ impl Setup {
         }
     }
 
+    /// What the files of a lab are called: those of the lab proper stay when another server takes its place.
+    pub fn file_stem(&self, lab: &str) -> String {
+        self.server.map_or(lab.to_owned(), |kind| format!("{lab}.{}", kind.name()))
+    }
+
     pub fn start(&self, start: &Start) -> Result<Subject, String> {
         let number = self.started.replace(self.started.get() + 1);
         let gates = self.place.join(format!("gates-{number}"));

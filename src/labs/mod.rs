@@ -54,7 +54,9 @@
 //!
 //! # The trace
 //!
-//! Beside its plot a lab writes `target/lab/NAME.trace.json`: who did what, when, and waited how long for it. Open it at
+//! Beside its plot, `target/lab/NAME.svg`, a lab writes `target/lab/NAME.trace.json`: who did what, when, and waited how
+//! long for it. With `--server` both have the server's name in theirs, as `starvation.millpond.svg`, so those of the lab
+//! proper stay to be compared with. Open it at
 //! [ui.perfetto.dev](https://ui.perfetto.dev) ("Open trace file"; it stays in your browser), or at `chrome://tracing` in
 //! Chromium; unfold the processes; W and S zoom, A and D move, a click says more.
 //!
@@ -75,7 +77,7 @@
 //! | [`slow_reader`] | `stops reading`, `reads on`, and in whose lanes something happens between them |
 //! | [`backlog`] | who `connects` in no time, and who for a second, when the first packet has been sent again |
 //! | [`queues`] | who is answered before the mark at which the gate opens, and who after it |
-//! | [`drain`] | what comes of a request after `sends SIGTERM` |
+//! | [`drain`] | what comes of a request after `sends SIGTERM`: `closed` where a worker had read it, `reset` where nobody had, and 200 in millpond |
 //! | [`isolation`] | the connection of one client ends with its worker, or those of all do. Not watched: lanes are memory, and here it is weighed |
 //! | [`switches`] | batches: one for each request, or one for sixteen. A track keeps the last 4,000 requests, a lane of millpond its last 65,536 events |
 //! | [`log_lock`] | four workers stand still in the middle of an answer |
@@ -84,7 +86,7 @@
 //!
 //! # How to read a page
 //!
-//! Cover what is below the experiment, choose a prediction, run it, and only then read on. A prediction that was wrong is
+//! Choose a prediction, run the experiment, and only then open what is below it. A prediction that was wrong is
 //! the best thing that can happen here. Every lab can be asked to take away what it is about (`--self-check`): then its
 //! check must fail, or it would check nothing.
 

@@ -75,6 +75,22 @@ fn another_server_in_its_place_is_noticed() {
 }
 
 #[test]
+fn what_another_server_in_its_place_leaves_has_its_name_and_overwrites_nothing() {
+    let plots = tempfile::tempdir().expect("there is room for plots");
+    let proper = ["drain.svg", "drain.trace.json"].map(|name| plots.path().join(name));
+    for file in &proper {
+        std::fs::write(file, "of the lab proper").expect("there is room");
+    }
+    lab_with_plots(&["drain", "--quick", "--server", "one-at-a-time"], plots.path());
+    for file in &proper {
+        assert_eq!(std::fs::read_to_string(file).expect("it is there"), "of the lab proper");
+    }
+    for name in ["drain.one-at-a-time.svg", "drain.one-at-a-time.trace.json"] {
+        assert!(plots.path().join(name).exists(), "no {name}");
+    }
+}
+
+#[test]
 fn the_list_has_them_all() {
     let listed = text(&lab(&["list"]));
     let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
@@ -95,4 +111,7 @@ fn every_lab_draws_a_plot() {
     let svg = std::fs::read_to_string(plots.path().join("drain.svg")).expect("there is a plot");
     assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{svg}");
     assert!(svg.contains(">blocking-pool<") && svg.contains(">millpond<"), "{svg}");
+    let beside_the_axis = svg.lines().filter(|line| line.contains("text-anchor=\"end\""));
+    let ticks = beside_the_axis.filter_map(|line| line.strip_suffix("</text>")?.rsplit('>').next());
+    assert_eq!(ticks.collect::<Vec<_>>(), ["0", "2", "4", "6"], "requests are whole");
 }

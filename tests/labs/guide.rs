@@ -64,8 +64,10 @@ fn the_guide_shows_the_predictions_and_the_table_of_each_page() {
         let shown = between(article, "<pre class=\"seen\"", "</pre>").next().and_then(|pre| pre.split_once('>'));
         let shown = shown.map(|(_, text)| text.replace("&lt;", "<").replace("&amp;", "&"));
         assert_eq!(shown.as_deref(), Some(table), "{name}: not the table of its page");
-        let predictions = page.lines().filter(|line| line.starts_with("- ("));
-        let predictions: Vec<String> = predictions.map(|line| read(&line["- (a) ".len()..])).collect();
+        let predictions = page.lines().filter(|line| line.starts_with('('));
+        // A line of its own for each, so all but the last break it.
+        let predictions = predictions.map(|line| read(line["(a) ".len()..].trim_end_matches('\\')));
+        let predictions: Vec<String> = predictions.collect();
         let offered = between(article, "<ol class=\"guesses\">", "</ol>").next().expect("predictions");
         let offered: Vec<String> = between(offered, "<li>", "</li>").map(seen).collect();
         if predictions.is_empty() {

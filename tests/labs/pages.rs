@@ -12,12 +12,15 @@ fn page(name: &str) -> String {
 }
 
 /// The parts of a page, in their order.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 10] = [
     "## Your prediction",
     "## The experiment",
+    "Choose before you open what is below.",
+    "<details>",
     "## What is seen",
     "## Why",
     "## The check",
+    "</details>",
     "## What to change next",
     "## In the source",
 ];

@@ -99,6 +99,11 @@ fn drain(trace: &Trace) {
     let answered =
         |process| trace.tracks(process, "client").filter(|track| track.slices("GET /gate: 200").count() == 1);
     assert_eq!((answered("blocking-pool").count(), answered("millpond").count()), (0, 6));
+    let ended = |how: &str| {
+        let what = format!("GET /gate: {how} before");
+        trace.tracks("blocking-pool", "client").filter(|track| track.slices(&what).count() == 1).count()
+    };
+    assert_eq!((ended("closed"), ended("reset")), (4, 2), "whose request a worker had read, and whose nobody had");
     let lab = trace.track("millpond", "the lab");
     let (asked, opened) = (lab.at("sends SIGTERM"), lab.at("opens the gate"));
     assert!(asked.is_some() && asked < opened, "the gate is opened after the signal");

@@ -136,6 +136,10 @@ fn is_felt_and_withstood(fault: &str, seen: Seen) -> bool {
     server.signal(Signal::TERM);
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
     let stderr = String::from_utf8_lossy(&server.stderr_to_end()).into_owned();
+    // strace has let go of a thread in the middle of a fault: it had told the kernel to do nothing, and not yet what to say.
+    if stderr.contains("Function not implemented") {
+        return false;
+    }
     assert!(!stderr.contains("panicked"), "{stderr}");
     assert_eq!(stderr.contains("accepting pauses"), matches!(seen, Pause), "{stderr}");
     true

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::time::{ClockId, clock_gettime};
+use millpond::engine::watch::trace;
+use millpond::observe::histogram::nanoseconds;
 use serde_json::{Value, json};
 
 use crate::event::{Event, Phase, title};
@@ -64,8 +65,7 @@ impl Timeline {
 
     /// The same on the clock of the machine, in nanoseconds.
     pub fn monotonic_epoch(&self) -> u64 {
-        let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
-        whole(now.saturating_sub(self.epoch.elapsed()))
+        trace::monotonic_at_0(self.epoch)
     }
 
     /// Another process.
@@ -92,7 +92,7 @@ impl Timeline {
     }
 
     fn nanoseconds(&self, at: Instant) -> u64 {
-        whole(at.saturating_duration_since(self.epoch))
+        nanoseconds(at.saturating_duration_since(self.epoch))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<KeptProcess>> {
@@ -160,8 +160,4 @@ impl Track {
     fn with_events(&self, change: impl FnOnce(&mut VecDeque<Event>)) {
         change(&mut self.process.timeline.lock()[self.process.index].tracks[self.index].events);
     }
-}
-
-fn whole(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -42,7 +42,7 @@ impl Histogram {
 
     /// Counts one. Only ever from one thread: there is no other addition to collide with.
     pub fn record(&self, took: Duration) {
-        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = nanoseconds(took);
         let count = &self.counts[bucket(nanoseconds)];
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.sum.store(self.sum.load(Ordering::Relaxed).wrapping_add(nanoseconds), Ordering::Relaxed);
@@ -93,7 +93,7 @@ impl Counts {
 
     /// How many took at most so long, to the bucket that it is in.
     pub fn at_most(&self, limit: Duration) -> u64 {
-        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        let limit = nanoseconds(limit);
         let buckets = self.counts.iter().enumerate().take_while(|(index, _)| upper_bound(*index) <= limit);
         buckets.map(|(_, count)| count).sum()
     }
@@ -118,6 +118,11 @@ impl Counts {
         let counts = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         counts.map(|(index, count)| (Duration::from_nanos(upper_bound(index)), *count))
     }
+}
+
+/// All nanoseconds of a time; of six hundred years at most.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Which bucket so many nanoseconds are in.

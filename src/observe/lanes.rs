@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{Event, What};
-use super::histogram::Histogram;
+use super::histogram::{Histogram, nanoseconds};
 use super::ring::Ring;
 use crate::config;
 use crate::sync::{AtomicU64, Ordering};
@@ -106,7 +106,6 @@ impl Lane {
 
     /// Connections in hand, summed over the first so many moments: a thread that is long at something says so afterwards.
     pub fn glimpsed(&self, moments: u64) -> u64 {
-        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let untold = moments.saturating_sub(load(&self.counts.moments));
         load(&self.counts.glimpsed) + untold * load(&self.counts.in_hand)
     }
@@ -164,7 +163,7 @@ impl Pen {
         self.glance(now);
         self.connection = 0;
         let counts = &self.lane.counts;
-        add(&counts.busy, whole(now.saturating_duration_since(self.woke_at)));
+        add(&counts.busy, nanoseconds(now.saturating_duration_since(self.woke_at)));
         counts.since.store(self.nanoseconds(now) | 1, Ordering::Relaxed);
         self.note_at(What::Rests, now);
         if now < self.usage_due {
@@ -173,7 +172,7 @@ impl Pen {
         self.usage_due = now + config::USAGE_INTERVAL;
         if let Some(usage) = usage() {
             let counts = &self.lane.counts;
-            counts.processor.store(whole(usage.processor), Ordering::Relaxed);
+            counts.processor.store(nanoseconds(usage.processor), Ordering::Relaxed);
             counts.voluntary.store(usage.voluntary, Ordering::Relaxed);
             counts.involuntary.store(usage.involuntary, Ordering::Relaxed);
         }
@@ -237,7 +236,7 @@ impl Pen {
     /// in a batch that isn't written down it is only looked where a response is finished. So it is seen without asking the
     /// clock more often, and whether or not anybody else gets to run meanwhile.
     fn glance(&mut self, now: Instant) {
-        let moments = self.nanoseconds(now) / whole(config::GLANCE_INTERVAL);
+        let moments = self.nanoseconds(now) / nanoseconds(config::GLANCE_INTERVAL);
         let counts = &self.lane.counts;
         let passed = moments.saturating_sub(counts.moments.load(Ordering::Relaxed));
         if passed > 0 {
@@ -277,8 +276,8 @@ impl Pen {
     fn adapt(&mut self, now: Instant) {
         let elapsed = WINDOW + now.saturating_duration_since(self.window_ends);
         let seen = self.events - self.events_before;
-        let second = whole(Duration::from_secs(1));
-        let budget = (config::LANE_EVENTS_PER_SECOND.saturating_mul(whole(elapsed)) / second).max(1);
+        let second = nanoseconds(Duration::from_secs(1));
+        let budget = (config::LANE_EVENTS_PER_SECOND.saturating_mul(nanoseconds(elapsed)) / second).max(1);
         let every = seen.div_ceil(budget).max(1).next_power_of_two();
         (self.window_ends, self.events_before) = (now + WINDOW, self.events);
         if every != self.every {
@@ -291,8 +290,13 @@ impl Pen {
 
     /// The time as this pen writes it down.
     pub fn nanoseconds(&self, at: Instant) -> u64 {
-        whole(at.saturating_duration_since(self.epoch))
+        nanoseconds(at.saturating_duration_since(self.epoch))
     }
+}
+
+/// A count by now.
+pub fn load(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
 }
 
 /// Adds to a count that only this thread changes: two plain instructions, where an atomic addition would cost twenty times
@@ -304,11 +308,6 @@ fn add(count: &AtomicU64, more: u64) {
 /// One less, if there is any.
 fn put_down(count: &AtomicU64) {
     count.store(count.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
-}
-
-/// All nanoseconds of a time.
-fn whole(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A count as an event has room for it.

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Watch, recent};
 use crate::engine::CloseReason;
 use crate::observe::histogram::Counts;
-use crate::observe::lanes::Lane;
-use crate::sync::{AtomicU64, Ordering};
+use crate::observe::lanes::{Lane, load};
 
 /// Upper bounds in microseconds: from what a request in memory takes to what a person gives up over.
 const BOUNDS: [u64; 14] =
@@ -60,10 +59,10 @@ fn of_connections(watch: &Watch, text: &mut Text) {
         }
     }
     text.family("millpond_accepted_connections_total", "counter", "Connections that were let in.");
-    text.sample("millpond_accepted_connections_total", &[], sum(watch, |lane| &lane.counts.accepted));
+    text.sample("millpond_accepted_connections_total", &[], watch.sum(|counts| &counts.accepted));
     text.family("millpond_closed_connections_total", "counter", "Connections that were closed, by the reason.");
     for (number, reason) in CloseReason::NAMES.iter().enumerate() {
-        let count = watch.lanes().map(|(_, lane)| load(&lane.counts.closed[number])).sum::<u64>();
+        let count = watch.sum(|counts| &counts.closed[number]);
         text.sample("millpond_closed_connections_total", &[("reason", reason)], count);
     }
 }
@@ -71,15 +70,15 @@ fn of_connections(watch: &Watch, text: &mut Text) {
 fn of_responses(watch: &Watch, text: &mut Text) {
     text.family("millpond_responses_total", "counter", "Responses sent to their end, but for those to who watches.");
     for (class, name) in ["2xx", "3xx", "4xx", "5xx"].iter().enumerate() {
-        let count = watch.lanes().map(|(_, lane)| load(&lane.counts.responses[class + 2])).sum::<u64>();
+        let count = watch.sum(|counts| &counts.responses[class + 2]);
         text.sample("millpond_responses_total", &[("class", name)], count);
     }
     text.family("millpond_observer_responses_total", "counter", "Responses to who watches.");
-    text.sample("millpond_observer_responses_total", &[], sum(watch, |lane| &lane.counts.observed));
+    text.sample("millpond_observer_responses_total", &[], watch.sum(|counts| &counts.observed));
     text.family("millpond_received_bytes_total", "counter", "Bytes received.");
-    text.sample("millpond_received_bytes_total", &[], sum(watch, |lane| &lane.counts.received));
+    text.sample("millpond_received_bytes_total", &[], watch.sum(|counts| &counts.received));
     text.family("millpond_sent_bytes_total", "counter", "Bytes that the kernel took to send.");
-    text.sample("millpond_sent_bytes_total", &[], sum(watch, |lane| &lane.counts.sent));
+    text.sample("millpond_sent_bytes_total", &[], watch.sum(|counts| &counts.sent));
 
     let [service, wait] = watch.service_and_wait();
     let help = "From the taking of a request until the kernel has the last byte of its response.";
@@ -92,7 +91,7 @@ fn of_responses(watch: &Watch, text: &mut Text) {
 type OfWorkers<'w> = (&'w str, &'w str, &'w dyn Fn(&Lane) -> f64);
 
 fn of_workers(watch: &Watch, text: &mut Text) {
-    let elapsed = u64::try_from(Instant::now().duration_since(watch.epoch).as_nanos()).unwrap_or(u64::MAX);
+    let elapsed = watch.elapsed(Instant::now());
     let seconds = |nanoseconds: u64| Duration::from_nanos(nanoseconds).as_secs_f64();
     let families: [OfWorkers<'_>; 4] = [
         ("millpond_worker_busy_seconds_total", "Time between two rests.", &|lane| seconds(recent::busy(lane, elapsed))),
@@ -116,14 +115,6 @@ fn of_workers(watch: &Watch, text: &mut Text) {
             text.sample(name, &[("worker", &number), ("kind", &kind)], load(count));
         }
     }
-}
-
-fn load(count: &AtomicU64) -> u64 {
-    count.load(Ordering::Relaxed)
-}
-
-fn sum(watch: &Watch, count: fn(&Lane) -> &AtomicU64) -> u64 {
-    watch.lanes().map(|(_, lane)| load(count(lane))).sum()
 }
 
 /// The text, line by line.

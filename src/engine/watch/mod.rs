@@ -21,8 +21,8 @@ use crate::http::request::RequestHead;
 use crate::http::response::{Content, Response as AnyResponse};
 use crate::http::status::Status;
 use crate::http::target::RequestTarget;
-use crate::observe::histogram::Counts;
-use crate::observe::lanes::{Lane, Pen};
+use crate::observe::histogram::{Counts, nanoseconds};
+use crate::observe::lanes::{Counters, Lane, Pen, load};
 use crate::observe::peer::Peer;
 use crate::observe::proxies::Proxies;
 use crate::sync::{AtomicU64, Ordering};
@@ -158,6 +158,16 @@ impl Watch {
     fn lanes(&self) -> impl Iterator<Item = (String, &Lane)> {
         let workers = self.workers.iter().enumerate().map(|(number, lane)| (format!("worker {number}"), &**lane));
         std::iter::once(("accept".to_owned(), &*self.main)).chain(workers)
+    }
+
+    /// A count of all threads together.
+    fn sum<'w>(&'w self, count: impl Fn(&'w Counters) -> &'w AtomicU64) -> u64 {
+        std::iter::once(&self.main).chain(&self.workers).map(|lane| load(count(&lane.counts))).sum()
+    }
+
+    /// Nanoseconds since the lanes were made.
+    fn elapsed(&self, now: Instant) -> u64 {
+        nanoseconds(now.saturating_duration_since(self.epoch))
     }
 
     /// How long requests were in service, and how long turns were waited for, by all workers together.

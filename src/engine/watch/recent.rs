@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::observe::histogram::Counts;
-use crate::observe::lanes::Lane;
-use crate::sync::Ordering;
+use crate::observe::lanes::{Lane, load};
 
 /// Marks, the oldest first; at least one.
 #[derive(Debug)]
@@ -87,8 +86,8 @@ impl Mark {
             Mark { at, responses: 0, sent: 0, busy: Vec::new(), service, wait, moments, in_hand: 0, glances };
         for lane in workers {
             let counts = &lane.counts;
-            mark.responses += counts.responses.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
-            mark.sent += counts.sent.load(Ordering::Relaxed);
+            mark.responses += counts.responses.iter().map(load).sum::<u64>();
+            mark.sent += load(&counts.sent);
             mark.busy.push(busy(lane, elapsed));
             mark.service.add(&counts.service.counts());
             mark.wait.add(&counts.wait.counts());
@@ -120,8 +119,8 @@ fn average(sum: u64, count: u64) -> f64 {
 
 /// Nanoseconds that a thread has been busy by now, what it is at included.
 pub fn busy(lane: &Lane, elapsed: u64) -> u64 {
-    let since = lane.counts.since.load(Ordering::Relaxed);
+    let since = load(&lane.counts.since);
     let rests = since & 1 == 1 || since == 0;
     let under_way = if rests { 0 } else { elapsed.saturating_sub(since) };
-    lane.counts.busy.load(Ordering::Relaxed) + under_way
+    load(&lane.counts.busy) + under_way
 }

@@ -15,9 +15,8 @@ use crate::engine::CloseReason;
 use crate::engine::poller::{join, split};
 use crate::http::target::RequestTarget;
 use crate::observe::event::{Event, KINDS, PARKED_FOR};
-use crate::observe::histogram::Counts;
-use crate::observe::lanes::Lane;
-use crate::sync::{AtomicU64, Ordering};
+use crate::observe::histogram::{Counts, nanoseconds};
+use crate::observe::lanes::{Lane, load};
 
 /// The numbers of the query, if there is one for each lane.
 pub fn numbers(target: &RequestTarget<'_>, lanes: usize) -> Option<Vec<u64>> {
@@ -30,7 +29,7 @@ pub fn numbers(target: &RequestTarget<'_>, lanes: usize) -> Option<Vec<u64>> {
 /// The object.
 pub fn render(watch: &Watch, since: Option<&[u64]>) -> String {
     let now = Instant::now();
-    let elapsed = u64::try_from(now.duration_since(watch.epoch).as_nanos()).unwrap_or(u64::MAX);
+    let elapsed = watch.elapsed(now);
     let (scene, waits) = watch.look().unzip();
     let queues: Vec<Value> = watch
         .accept_queues()
@@ -92,8 +91,7 @@ fn pond(scene: Scene) -> Value {
 /// Who waits, for what (a number among the names of `parked_for`), and since when on the same clock as `now`.
 fn wait(wait: &Wait) -> Value {
     let Wait { connection, for_what, since } = *wait;
-    let since = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-    json!([stay(join(connection.generation, connection.index)), for_what.number(), since])
+    json!([stay(join(connection.generation, connection.index)), for_what.number(), nanoseconds(since)])
 }
 
 fn recently(lately: &recent::Lately) -> Value {
@@ -121,13 +119,8 @@ fn mean(counts: &Counts) -> f64 {
 }
 
 fn histogram(counts: &Counts) -> Value {
-    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let buckets: Vec<(u64, u64)> = counts.buckets().map(|(upper, count)| (nanoseconds(upper), count)).collect();
     json!({ "count": counts.total(), "sum": counts.sum().as_secs_f64(), "buckets": buckets })
-}
-
-fn load(count: &AtomicU64) -> u64 {
-    count.load(Ordering::Relaxed)
 }
 
 /// One thread's counts. Its share of time is only known of the time lately.
@@ -153,22 +146,17 @@ fn thread(lane: &Lane, elapsed: u64, share: Option<f64>) -> Value {
 
 /// All threads together.
 fn totals(watch: &Watch, scene: Option<Scene>) -> Value {
-    let sum = |count: fn(&Lane) -> u64| watch.lanes().map(|(_, lane)| count(lane)).sum::<u64>();
-    let class = |class: usize| watch.lanes().map(|(_, lane)| load(&lane.counts.responses[class])).sum::<u64>();
-    let closed: serde_json::Map<String, Value> = CloseReason::NAMES
-        .iter()
-        .enumerate()
-        .map(|(number, name)| {
-            (name.to_string(), watch.lanes().map(|(_, lane)| load(&lane.counts.closed[number])).sum::<u64>().into())
-        })
-        .collect();
+    let class = |class: usize| watch.sum(|counts| &counts.responses[class]);
+    let closed = CloseReason::NAMES.iter().enumerate();
+    let closed = closed.map(|(number, name)| (name.to_string(), watch.sum(|counts| &counts.closed[number]).into()));
+    let closed: serde_json::Map<String, Value> = closed.collect();
     json!({
-        "accepted": sum(|lane| load(&lane.counts.accepted)),
+        "accepted": watch.sum(|counts| &counts.accepted),
         "responses": (1..6).map(class).sum::<u64>(),
         "by_class": { "2xx": class(2), "3xx": class(3), "4xx": class(4), "5xx": class(5) },
-        "observed": sum(|lane| load(&lane.counts.observed)),
-        "received_bytes": sum(|lane| load(&lane.counts.received)),
-        "sent_bytes": sum(|lane| load(&lane.counts.sent)),
+        "observed": watch.sum(|counts| &counts.observed),
+        "received_bytes": watch.sum(|counts| &counts.received),
+        "sent_bytes": watch.sum(|counts| &counts.sent),
         "closed": closed,
         "panics": scene.map_or(0, |scene| scene.panics),
     })

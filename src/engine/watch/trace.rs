@@ -21,6 +21,7 @@ use super::status::stay;
 use crate::config;
 use crate::engine::CloseReason;
 use crate::observe::event::{Event, PARKED_FOR, What};
+use crate::observe::histogram::nanoseconds;
 
 /// The process, as a trace numbers it, and its first thread: which is, by having the same number, its main thread.
 const PROCESS: u32 = 1;
@@ -122,10 +123,10 @@ pub fn render(watch: &Watch) -> Vec<u8> {
     text.0
 }
 
-/// Where the lanes begin on `CLOCK_MONOTONIC`, which `Instant` is read from but doesn't show, in nanoseconds.
-fn monotonic_at_0(epoch: Instant) -> u64 {
+/// Where times that are counted from an epoch begin on `CLOCK_MONOTONIC`, which `Instant` is read from but doesn't show, in nanoseconds.
+pub fn monotonic_at_0(epoch: Instant) -> u64 {
     let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
-    u64::try_from(now.saturating_sub(epoch.elapsed()).as_nanos()).unwrap_or(u64::MAX)
+    nanoseconds(now.saturating_sub(epoch.elapsed()))
 }
 
 /// Microseconds, as a trace has them.

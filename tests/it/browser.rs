@@ -14,7 +14,7 @@ rows!(a_listing_is_right:
 );
 
 /// Everything on the page that has a text: the colours it is written in and on, by the nearest background.
-pub const CONTRASTS: &str = r#"(() => {
+const CONTRASTS: &str = r#"(() => {
   const light = (colour) => {
     const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((value) => value / 255)
       .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
@@ -34,6 +34,18 @@ pub const CONTRASTS: &str = r#"(() => {
   }));
 })()"#;
 
+/// Nothing sticks out of a page, and each of its texts stands out from what is behind it.
+pub fn assert_fits_and_can_be_read(page: &Page, name: &str) {
+    assert_eq!(
+        page.ask("document.documentElement.scrollWidth <= innerWidth"),
+        json!(true),
+        "{name}: nothing sticks out"
+    );
+    let contrast = page.ask(CONTRASTS);
+    // WCAG 2.2, success criterion 1.4.3.
+    assert!(contrast.as_f64().is_some_and(|contrast| contrast >= 4.5), "{name}: {contrast}");
+}
+
 fn a_listing_is_right(width: u32, scheme: &str) {
     let Some(page) = Page::open() else { return };
     let site = Site::new();
@@ -43,14 +55,11 @@ fn a_listing_is_right(width: u32, scheme: &str) {
     let server = Server::start(site.root(), &[]);
     let url = format!("http://{}/deeper/still%20deeper/", server.host());
     page.show(&url, width, scheme);
-    assert_eq!(page.ask("document.documentElement.scrollWidth <= innerWidth"), json!(true), "nothing sticks out");
+    assert_fits_and_can_be_read(&page, &url);
     let names = "[...document.querySelectorAll('#entries tr:not([hidden]) bdi')].map((name) => name.textContent)";
     assert_eq!(page.ask(names), json!(["d/", "<b>&.png", long, "c.txt"]));
     let smallest = page.ask("Math.min(...[...document.querySelectorAll('tbody a')].map((a) => a.offsetHeight))");
     assert!(smallest.as_f64().is_some_and(|height| height >= 40.0), "a finger finds every name: {smallest}");
-    let contrast = page.ask(CONTRASTS);
-    // WCAG 2.2, success criterion 1.4.3.
-    assert!(contrast.as_f64().is_some_and(|contrast| contrast >= 4.5), "{contrast}");
     let paper = page.ask("getComputedStyle(document.documentElement).backgroundColor");
     assert_eq!(paper, json!(if scheme == "dark" { "rgb(11, 23, 26)" } else { "rgb(245, 249, 248)" }));
 

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Latencies, Silence, assert_took, plain_get};
+use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Latencies, Silence, assert_took, plain_get, site};
 use crate::support::{Client, PATIENCE, Response, Server, Site, patterned, rows};
 
 const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
@@ -24,12 +24,6 @@ const LATE_MAX: Duration = Duration::from_secs(1);
 
 /// Clocks that tick in milliseconds on both sides.
 const EARLY_MAX: Duration = Duration::from_millis(20);
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
 
 fn serve(site: &Site) -> Server {
     let args = ["--workers", "1", "--head-timeout", "500ms", "--idle-timeout", "1200ms", "--stall-timeout", "1s"];

@@ -14,20 +14,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Process, Silence, assert_took, plain_get};
-use crate::support::{Client, PATIENCE, Server, Site, rows};
+use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Process, Silence, assert_took, plain_get, site};
+use crate::support::{Client, PATIENCE, Server, rows};
 
 /// "Port refused ≤ 100 ms" (promise 12).
 const REFUSED_WITHIN: Duration = Duration::from_millis(100);
 
 /// Idle connections are closed at once; this is what a busy machine may make of it.
 const AT_ONCE: Duration = Duration::from_secs(1);
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
 
 /// Connects until nobody listens any more.
 pub fn wait_until_refused(address: SocketAddr, timeout: Duration) {

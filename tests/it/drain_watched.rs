@@ -13,19 +13,13 @@ use serde_json::Value;
 
 use crate::devtools::Page;
 use crate::drain::{assert_summary, wait_until_refused};
-use crate::load::{self, DOWNLOAD, Download, assert_took, plain_get, wait_until};
+use crate::load::{self, DOWNLOAD, Download, assert_took, plain_get, site, wait_until};
 use crate::support::{Client, PATIENCE, Response, Server, Site, bare_command};
 
 /// What a busy machine may make of no time.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 const LOOK: &str = "GET /.millpond/status.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
 
 fn start(site: &Site, more: &[&str]) -> Server {
     Server::start(site.root(), &[&["--watch", "--workers", "2", "--access-log", "off"], more].concat())

@@ -12,14 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::head_size::floods;
-use crate::load::{self, Background, DOWNLOAD, Latencies, assert_took, plain_get};
-use crate::support::{Client, PATIENCE, Server, Site, get, rows};
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
+use crate::load::{self, Background, Latencies, assert_took, plain_get, site};
+use crate::support::{Client, PATIENCE, Server, get, rows};
 
 /// What was resident at most since [`forget_peak`].
 fn peak_kib(pid: u32) -> u64 {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::browser::CONTRASTS;
+use crate::browser::assert_fits_and_can_be_read;
 use crate::devtools::Page;
 use crate::load::{self, program, skips, wait_until};
 use crate::support::{PATIENCE, Server, Site, bare_command, rows};
@@ -66,13 +66,9 @@ fn is_right(width: u32, scheme: &str) {
         }
         // As a reader leaves them who wants to know it all.
         page.ask("document.querySelectorAll('details').forEach((each) => { each.open = true; })");
-        let wide = page.ask("document.documentElement.scrollWidth <= innerWidth");
-        assert_eq!(wide, json!(true), "{name}: nothing sticks out");
+        assert_fits_and_can_be_read(&page, name);
         let printed = page.ask(PRINTED);
         assert_eq!(printed, json!(if name == "labs.html" { 11 } else { 0 }), "{name}: the tables that are whole");
-        let contrast = page.ask(CONTRASTS);
-        // WCAG 2.2, success criterion 1.4.3.
-        assert!(contrast.as_f64().is_some_and(|contrast| contrast >= 4.5), "{name}: {contrast}");
         let paper = page.ask("getComputedStyle(document.body).backgroundColor");
         assert_eq!(paper, json!(if scheme == "dark" { "rgb(11, 23, 26)" } else { "rgb(245, 249, 248)" }));
         assert_eq!(page.ask("document.querySelector('nav [aria-current=page]').pathname"), json!(format!("/{name}")));

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
-use crate::support::{Client, LARGE_BYTES, PATIENCE, Server, patterned, show};
+use crate::support::{Client, LARGE_BYTES, PATIENCE, Server, Site, patterned, show};
 
 /// Larger than what both ends' socket buffers take without anybody reading (about 4 MiB on loopback), so that it is
 /// still under way while nobody reads, and small enough to be compared byte by byte.
@@ -30,6 +30,13 @@ pub const DOWNLOAD_BYTES: usize = LARGE_BYTES;
 
 /// [`DOWNLOAD_BYTES`] of content that tells where it stands.
 pub static DOWNLOAD: LazyLock<Vec<u8>> = LazyLock::new(|| patterned(DOWNLOAD_BYTES));
+
+/// A site with that, as `download.bin`, and something small.
+pub fn site() -> Site {
+    let site = Site::new();
+    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
+    site
+}
 
 /// A head that asks for one file and keeps the connection.
 pub fn plain_get(target: &str) -> String {

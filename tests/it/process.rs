@@ -6,14 +6,8 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
-use crate::load::{self, DOWNLOAD, Download, plain_get, skips};
-use crate::support::{Client, PATIENCE, Server, Site, get};
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
+use crate::load::{self, DOWNLOAD, Download, plain_get, site, skips};
+use crate::support::{Client, PATIENCE, Server, get};
 
 /// fcntl(2) says `O_CLOEXEC`.
 const CLOSE_ON_EXEC: u32 = 0o2_000_000;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::crowd::{self, Base};
-use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Silence, assert_took, plain_get};
+use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Silence, assert_took, plain_get, site};
 use crate::support::{Client, PATIENCE, Server, Site, common};
 
 /// Longer than any of the deadlines of [`serve`].
@@ -20,12 +20,6 @@ const STOPPED_FOR: Duration = Duration::from_millis(2_000);
 
 /// What a sweep and a busy machine may make of "at once".
 const AT_ONCE: Duration = Duration::from_secs(1);
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
 
 fn serve(site: &Site, workers: &str) -> Server {
     let deadlines =

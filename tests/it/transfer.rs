@@ -14,14 +14,8 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 
-use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Latencies, Silence, plain_get};
+use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Latencies, Silence, plain_get, site};
 use crate::support::{Client, PATIENCE, Server, Site, find, get, patterned, rows};
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
 
 fn serve(site: &Site) -> Server {
     Server::start(site.root(), &["--workers", "1"])

@@ -14,14 +14,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::load::{self, DOWNLOAD, plain_get, program, skips};
+use crate::load::{self, DOWNLOAD, plain_get, program, site, skips};
 use crate::support::{Client, PATIENCE, Server, Site, rows};
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
 
 /// A place for a socket, in the test's own directory and not in the one that is served.
 fn place(site: &Site) -> PathBuf {

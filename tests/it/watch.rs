@@ -12,16 +12,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::load::{self, DOWNLOAD, wait_until};
+use crate::load::{self, site, wait_until};
 use crate::support::{Client, PATIENCE, Response, Server, Site, bare_command, rows};
 
-const STATUS: &str = "/.millpond/status.json";
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
+pub const STATUS: &str = "/.millpond/status.json";
 
 fn start(site: &Site, more: &[&str]) -> Server {
     Server::start(site.root(), &[&["--watch", "--workers", "2"], more].concat())
@@ -31,12 +25,12 @@ fn request(method: &str, target: &str, host: &str, more: &str) -> Vec<u8> {
     format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n").into_bytes()
 }
 
-fn watch(server: &Server, target: &str) -> Response {
+pub fn watch(server: &Server, target: &str) -> Response {
     // Without the second request by which `support::ask` tells that the first was answered whole: it would be counted.
     Client::connect(server).ask(request("GET", target, "localhost", ""))
 }
 
-fn json(server: &Server, target: &str) -> Value {
+pub fn json(server: &Server, target: &str) -> Value {
     let response = watch(server, target);
     assert_eq!((response.status, response.field("content-type").as_str()), (200, "application/json"));
     assert_eq!(response.field("cache-control"), "no-store");

@@ -3,20 +3,14 @@
 
 use serde_json::json;
 
-use crate::browser::CONTRASTS;
+use crate::browser::assert_fits_and_can_be_read;
 use crate::devtools::Page;
-use crate::load::{DOWNLOAD, wait_until};
+use crate::load::{site, wait_until};
 use crate::support::{Client, PATIENCE, Server, Site, rows};
 
 /// How many connections there are, and of those that ask, are idle, have sent half a head, wait to write, are due, and
 /// are with workers.
 const COUNTS: &str = r"/connections: (\d+) of [\d,]+ \((\d+) asks.*; idle\D*(?:\d+ watching )?(\d+); half a head (\d+); waiting to write (\d+); turns due\D*(\d+); with workers (\d+)/";
-
-fn site() -> Site {
-    let site = Site::new();
-    site.file("hello.txt", "hello, world\n").file("download.bin", DOWNLOAD.as_slice());
-    site
-}
 
 fn start(site: &Site) -> Server {
     Server::start(site.root(), &["--watch", "--workers", "2"])
@@ -41,10 +35,7 @@ fn is_right(width: u32, scheme: &str) {
     let is_drawn = "document.querySelectorAll('#threads tr').length === 3";
     wait_until(PATIENCE, "its threads are told of", || page.ask(is_drawn) == json!(true));
     page.ask("document.querySelector('details').open = true");
-    assert_eq!(page.ask("document.documentElement.scrollWidth <= innerWidth"), json!(true), "nothing sticks out");
-    let contrast = page.ask(CONTRASTS);
-    // WCAG 2.2, success criterion 1.4.3.
-    assert!(contrast.as_f64().is_some_and(|contrast| contrast >= 4.5), "{contrast}");
+    assert_fits_and_can_be_read(&page, "the page");
 }
 
 #[test]

@@ -9,6 +9,10 @@ use super::PATIENCE;
 use super::response::{Response, find, show};
 use super::server::Server;
 
+/// In how many parts the patience for a read is counted: a machine that stood still for long uses up one of them, and
+/// not what the server had to answer in.
+const SILENCES: u32 = 10;
+
 /// One connection, with the bytes that have come and that no response has used yet.
 pub struct Client {
     stream: TcpStream,
@@ -27,7 +31,7 @@ impl Client {
     /// The same, for a test that expects a refusal.
     pub fn try_connect(address: SocketAddr) -> io::Result<Client> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(PATIENCE / SILENCES))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         // Every send of a test is one segment of its own, at once: that is what the split tests rely on.
         stream.set_nodelay(true)?;
@@ -174,11 +178,13 @@ impl Client {
     /// Reads once; no more bytes than before means that the server has closed.
     fn fill(&mut self) {
         let mut chunk = [0; 64 * 1024];
+        let mut silences = 0;
         loop {
             match self.stream.read(&mut chunk) {
                 Ok(read) => return self.unread.extend_from_slice(&chunk[..read]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock && silences + 1 < SILENCES => silences += 1,
                 Err(error) => panic!("nothing came for {PATIENCE:?} ({error}) after {}", show(&self.unread)),
             }
         }

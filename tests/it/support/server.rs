@@ -17,6 +17,9 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::PATIENCE;
 
+/// So much of what a server has said is shown when a test fails: the failure itself is to stay in sight.
+const STDERR_LINES_SHOWN: usize = 10;
+
 /// One running millpond: the real binary, on a free port.
 pub struct Server {
     child: Child,
@@ -141,7 +144,10 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("stderr of the server: {}", self.stderr.text());
+            let text = self.stderr.text();
+            let lines: Vec<&str> = text.lines().collect();
+            let left_out = lines.len().saturating_sub(STDERR_LINES_SHOWN);
+            eprintln!("stderr of the server, behind {left_out} lines more: {}", lines[left_out..].join("\n"));
         }
     }
 }

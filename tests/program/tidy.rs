@@ -106,3 +106,15 @@ fn a_panic_unwinds_in_every_profile() {
     let said: Vec<&str> = manifest.lines().map(str::trim).filter(|line| line.starts_with("panic")).collect();
     assert_eq!(said, [r#"panic = "unwind""#]);
 }
+
+/// A filter of system calls can't look into the arguments of `openat2`, so systemd refuses it whole to whoever must not make
+/// files with set-user-ID; and DynamicUser= always brings that along.
+#[test]
+fn the_service_may_open_files() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/millpond.service");
+    let unit = fs::read_to_string(unit).expect("it is text");
+    assert!(unit.contains("SystemCallFilter=@system-service"));
+    for setting in unit.lines().filter(|line| !line.starts_with('#')) {
+        assert!(!setting.starts_with("DynamicUser") && !setting.starts_with("RestrictSUIDSGID"), "{setting}");
+    }
+}

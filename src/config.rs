@@ -87,6 +87,10 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// networks, so that the request that was on its way when the signal came is answered; too short to be noticed.
 pub const DRAIN_GRACE: Duration = Duration::from_millis(250);
 
+/// At the end of a drain, clients that take nothing of what was sent to them for so long are not waited for. One that
+/// reads slowly takes it in steps.
+pub const LAST_BYTES_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Bytes of one request head, leading empty lines included. RFC 9112 §3 asks for at least 8,000 for its first line.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 

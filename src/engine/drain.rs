@@ -3,13 +3,17 @@
 //! It may be asked for some time before it begins ([`drain_delay`](config::Limits::drain_delay)); the accept loop goes
 //! on meanwhile. Then, in this order: whoever the kernel has connected already is let in, then the port is closed; a
 //! response says `Connection: close` unless the next request is here already; a connection on which nothing moves is
-//! closed, after a last look whether a request has come; responses under way are sent to their end. When the time is
-//! up, what is still open is cut: reset, so that no client takes half a response for a whole one. Whoever
-//! [watches](super::watchers) sees it to the end, and doesn't put that off.
+//! closed, after a last look whether a request has come; responses under way are sent to their end; and clients take what
+//! the kernel still holds for them. When the time is up, what is still open is cut: reset, so that no client takes half a
+//! response for a whole one. Whoever [watches](super::watchers) sees it to the end, and doesn't put that off.
+//!
+//! What the kernel holds of closed connections it would deliver after the end of the process, too, if the network lasts.
+//! That of a container ends with its first process: megabytes of a response that was logged as sent would be gone.
 //!
 //! There is no second machinery for it. Workers go on as ever, and know the request for the drain when they meet it; the
 //! sweep does the rest, with a deadline that is near for everyone.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -19,6 +23,7 @@ use super::connection::Outcome;
 use super::desk::Desk;
 use super::listen::Listener;
 use super::mill::Mill;
+use super::send_queue::Backlog;
 use super::{CloseReason, Handler, sweep};
 use crate::config;
 use crate::observe::event::What;
@@ -42,8 +47,10 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
     for listener in &listeners {
         accept_the_queue(mill, listener, desk);
     }
+    let backlogs: Vec<Backlog> = listeners.iter().filter_map(Listener::backlog).collect();
     drop(listeners);
-    wait_for_all(mill, desk, begun + mill.service.limits.drain_timeout);
+    let deadline = begun + mill.service.limits.drain_timeout;
+    wait_for_all(mill, desk, deadline);
     let cut = mill.pond.occupied().saturating_sub(request.watchers.count());
     for mut connection in mill.pond.take_parked() {
         if connection.watches() && !connection.is_responding() {
@@ -54,6 +61,7 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
         desk.note_about::<H>(connection.token(), What::Closed(CloseReason::Cut.number()));
         connection.abandon(&mill.service);
     }
+    wait_for_the_last_bytes(mill, &backlogs, deadline);
     Drained { took: begun.elapsed(), finished: request.responses_finished(), cut }
 }
 
@@ -92,6 +100,26 @@ fn wait_for_all<H: Handler>(mill: &Mill<H>, desk: &mut Desk, deadline: Instant) 
             mill.departures.hush();
         }
         desk.note_waking::<H>(|| 0);
+    }
+}
+
+/// Until clients have taken what is left of closed connections, as long as that moves: one that has gone away without a
+/// word takes nothing.
+fn wait_for_the_last_bytes<H: Handler>(mill: &Mill<H>, backlogs: &[Backlog], deadline: Instant) {
+    let left_behind = |backlog: &Backlog| match backlog {
+        Backlog::Tcp(local) => mill.send_queues.left_behind(*local),
+        Backlog::Unix(_) => None,
+    };
+    let (mut least, mut moved) = (u64::MAX, Instant::now());
+    loop {
+        let (left, now) = (backlogs.iter().filter_map(left_behind).sum(), Instant::now());
+        if left < least {
+            (least, moved) = (left, now);
+        }
+        if left == 0 || now >= deadline.min(moved + config::LAST_BYTES_PATIENCE) {
+            return;
+        }
+        thread::sleep(config::DRAIN_SWEEP_INTERVAL);
     }
 }
 

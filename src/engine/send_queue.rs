@@ -7,6 +7,9 @@
 //! of responses that wait for room, about once a second. Where the kernel has no answer (a sandbox without netlink),
 //! only what is written counts as moving.
 //!
+//! Of connections that are closed here it delivers the rest by itself. At the end of a drain it is asked how much that is,
+//! of all that have the server's port.
+//!
 //! On a Unix socket the kernel counts whole packets of up to 48 KiB: a local client slower than that in the time for a
 //! stall is taken for one that stalls.
 //!
@@ -21,7 +24,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::fstat;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use super::sock_diag::{self, ANY_STATE, Scope, TCP_QUEUES_AT, UNIX_QUEUES_AT, about_tcp, about_unix};
+use super::sock_diag::{self, ANY_STATE, Listed, Scope, TCP_QUEUES_AT, UNIX_QUEUES_AT, about_tcp, about_unix};
 use crate::observe::peer::Peer;
 
 /// The way to ask.
@@ -68,6 +71,20 @@ impl SendQueues {
             Backlog::Unix(inode) => ask(netlink, &about_unix(inode), UNIX_QUEUES_AT).ok()??,
         };
         Some(AcceptQueue { length, limit })
+    }
+
+    /// Bytes that clients of this port have not acknowledged, on connections that are closed here. `None` where the kernel
+    /// doesn't say.
+    pub fn left_behind(&self, local: SocketAddr) -> Option<u64> {
+        // FIN_WAIT1, LAST_ACK and CLOSING (include/net/tcp_states.h).
+        const CLOSED: u32 = 1 << 4 | 1 << 9 | 1 << 11;
+        let mut bytes = 0;
+        let closed = |socket: Listed| {
+            if socket.inode == 0 {
+                bytes += u64::from(socket.sent.saturating_sub(1));
+            }
+        };
+        sock_diag::list(self.netlink.as_ref()?, CLOSED, local, closed).ok().map(|()| bytes)
     }
 
     /// Bytes sent on this connection that `peer` has not acknowledged, those not on their way yet included; on a Unix

@@ -4,7 +4,11 @@
 //!
 //! Numbers of netlink are in the machine's order, ports and addresses in the network's.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+
+use rustix::net::{self, RecvFlags, SendFlags};
 
 /// A netlink head, which each message begins with.
 pub const HEAD_BYTES: usize = 16;
@@ -12,8 +16,8 @@ pub const HEAD_BYTES: usize = 16;
 /// `SOCK_DIAG_BY_FAMILY`, the kind of a question and of an answer (linux/sock_diag.h).
 pub const BY_FAMILY: u16 = 20;
 
-/// Where `idiag_rqueue` stands in an answer about TCP, and `idiag_wqueue` behind it: behind the netlink head, four bytes, an
-/// `inet_diag_sockid` and a number.
+/// Where `idiag_rqueue` stands in an answer about TCP, and `idiag_wqueue`, the user and the inode behind it: behind the
+/// netlink head, four bytes, an `inet_diag_sockid` and a number.
 pub const TCP_QUEUES_AT: usize = HEAD_BYTES + 4 + 48 + 4;
 
 /// Where `udiag_rqueue` and `udiag_wqueue` stand: behind the netlink head, a `unix_diag_msg` and the head of the only
@@ -35,6 +39,47 @@ pub enum Scope {
     One,
     /// All that have the port, in several messages.
     All,
+}
+
+/// From include/uapi/linux/netlink.h.
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+
+/// What is said of a socket of TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Bytes received and not read; of a listener, connections that wait for accept.
+    pub received: u32,
+    /// Bytes sent and not acknowledged; the end of the stream counts as one.
+    pub sent: u32,
+    /// 0 once it is closed: nobody has a descriptor of it any more.
+    pub inode: u32,
+}
+
+/// Asks about all sockets that have this port as their own and are in one of these states, a bit for each.
+///
+/// # Errors
+/// When the kernel lists none: it has no `tcp_diag`, or a sandbox refuses.
+pub fn list(netlink: impl AsFd, states: u32, local: SocketAddr, mut each: impl FnMut(Listed)) -> io::Result<()> {
+    net::send(&netlink, &message(Scope::All, &about_tcp(states, local, anybody(local))), SendFlags::empty())?;
+    loop {
+        let mut answer = [0; 32 * 1024];
+        let (length, _) = net::recv(&netlink, &mut answer, RecvFlags::empty())?;
+        let mut rest = &answer[..length];
+        while let Some((length, kind)) = head(rest) {
+            match kind {
+                NLMSG_DONE => return Ok(()),
+                NLMSG_ERROR => return Err(io::Error::other("it has no tcp_diag")),
+                _ if length < HEAD_BYTES => return Err(io::Error::other("its list is no list")),
+                _ => {
+                    let said = numbers(rest, TCP_QUEUES_AT);
+                    said.into_iter().for_each(|[received, sent, _, inode]| each(Listed { received, sent, inode }));
+                }
+            }
+            // Messages begin at multiples of four.
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+    }
 }
 
 /// A question with its head.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::load::{self, ASK_FOR_OPTIONS, DOWNLOAD, Download, Process, Silence, assert_took, plain_get, site};
-use crate::support::{Client, PATIENCE, Server, rows};
+use crate::support::{Client, PATIENCE, Server, Site, get, rows};
 
 /// "Port refused ≤ 100 ms" (promise 12).
 const REFUSED_WITHIN: Duration = Duration::from_millis(100);
@@ -199,6 +199,59 @@ fn pipelined_requests_that_were_received_are_all_answered() {
     }
     client.expect_closed();
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+}
+
+// ------------------------------------------------------------ what the kernel has taken, and the client has not yet
+
+/// Small enough to wait with the kernel, whole, while nobody reads.
+const HELD_BYTES: usize = 256 * 1024;
+
+rows!(waits_for_the_last_bytes:
+    what_a_connection_that_is_kept_has_yet_to_take_is_waited_for(""),
+    what_a_connection_that_was_closed_has_yet_to_take_is_waited_for("Connection: close\r\n"),
+);
+
+/// In a container the network ends with the process, and what is still on its way is gone.
+fn waits_for_the_last_bytes(more_fields: &str) {
+    let (_site, mut server, mut held) = hold(more_fields);
+    server.signal(Signal::TERM);
+    wait_until_refused(server.address(), PATIENCE);
+    // In pieces over half a second, by when the connection has been closed for long, kept or not.
+    for piece in 1..=50 {
+        held.read_to(piece * HELD_BYTES / 100);
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(server.is_running(), "half of it has yet to be taken");
+    held.read_to(HELD_BYTES);
+    let since = Instant::now();
+    assert_eq!(load::silence(&mut held.finish(), PATIENCE), Silence::Closed);
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_took(since.elapsed(), Duration::ZERO..AT_ONCE);
+    assert_summary(&server.stderr_to_end(), 0, 0);
+}
+
+#[test]
+fn who_takes_nothing_of_the_last_bytes_is_not_waited_for_until_the_deadline() {
+    let (_site, mut server, held) = hold("");
+    let since = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_took(since.elapsed(), Duration::from_secs(1)..Duration::from_secs(4));
+    // The kernel goes on with it.
+    assert_eq!(load::silence(&mut held.finish(), PATIENCE), Silence::Closed);
+}
+
+/// A server to which a response is sent, and of which the client has taken the head.
+fn hold(more_fields: &str) -> (Site, Server, Download<'static>) {
+    let content = &DOWNLOAD[..HELD_BYTES];
+    let site = Site::new();
+    site.file("held.bin", content);
+    let server = Server::start(site.root(), &[]);
+    let mut stream = load::narrow(server.address());
+    stream.write_all(&get("/held.bin", more_fields)).expect("the server takes a request");
+    let held = Download::answered(stream, content);
+    server.wait_for_stdout_line(PATIENCE, |line| line.ends_with(&format!("200 {HELD_BYTES}")));
+    (site, server, held)
 }
 
 // --------------------------------------------------------------------------------------------- deadline and impatience

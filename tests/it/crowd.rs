@@ -116,8 +116,13 @@ pub fn ask_a_round(address: SocketAddr, refusals: &[u16], at_once: bool) -> Tall
 pub fn assert_holds(server: &Server, connections: usize) {
     let head = get("/hello.txt", "");
     let (half, rest) = head.split_at(head.len() / 2);
-    let mut clients: Vec<Client> = (0..connections).map(|_| Client::connect(server)).collect();
-    clients.iter_mut().for_each(|client| client.send(half));
+    // With half a head none is idle, and none has to go should one of before still be there when the last one comes.
+    let begun = |_| {
+        let mut client = Client::connect(server);
+        client.send(half);
+        client
+    };
+    let mut clients: Vec<Client> = (0..connections).map(begun).collect();
     for (index, client) in clients.iter_mut().enumerate() {
         client.send(rest);
         let answer = client.response_or_close("GET");

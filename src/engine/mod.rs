@@ -1,6 +1,6 @@
 //! The machinery: sockets, threads and time, for whatever handler is plugged in.
 //!
-//! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile; [`transfer`] is bytes on their way
+//! Reading order: [`poller`] says who is ready, and [`pond`] keeps them meanwhile, in [`slots`]; [`transfer`] is bytes on their way
 //! out by a [`socket`], [`channel`] what they go through, with TLS or without (`tls` and `certificate`, if they are
 //! built), [`desk`] what a turn works with, and [`drain_request`] how the end is asked for, which [`health`] tells and
 //! the [`watchers`] see; [`own`] are the pages of the server itself, [`notes`] what is written down for who watches,
@@ -58,6 +58,7 @@ use crate::observe::access_log::AccessLog;
 use crate::observe::peer::Peer;
 
 pub mod poller;
+pub mod slots;
 pub mod pond;
 pub mod transfer;
 pub mod socket;

@@ -42,18 +42,19 @@
 //!
 //! `tests/loom` tries this protocol in every order that threads and memory allow.
 
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 use std::time::Instant;
-use std::{iter, mem};
 
 use super::poller::{Token, join, split};
+use super::slots::Slots;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The slots, and those of them that are vacant.
 #[derive(Debug)]
 pub struct Pond<T> {
-    slots: Box<[Slot<T>]>,
+    slots: Slots<Slot<T>>,
     /// Guards which slots are vacant. Taken once at accept and once at close.
     vacancies: Mutex<Vacancies>,
     occupied: AtomicUsize,
@@ -149,7 +150,7 @@ const NEVER: u64 = u64::MAX;
 impl<T> Pond<T> {
     /// A pond with room for so many.
     pub fn new(connections_max: usize) -> Pond<T> {
-        let slots = iter::repeat_with(Slot::vacant).take(connections_max).collect();
+        let slots = Slots::new(connections_max);
         Pond { slots, vacancies: Mutex::default(), occupied: AtomicUsize::new(0), epoch: Instant::now() }
     }
 
@@ -160,12 +161,12 @@ impl<T> Pond<T> {
 
     /// Whether another may be admitted.
     pub fn has_room(&self) -> bool {
-        self.occupied() < self.slots.len()
+        self.occupied() < self.slots.capacity()
     }
 
     /// Takes in a new connection, owned by the caller; `None` when there is no room.
     pub fn admit(&self, newcomer: T) -> Option<Owned<'_, T>> {
-        let index = lock(&self.vacancies).take(self.slots.len())?;
+        let index = lock(&self.vacancies).take(&self.slots)?;
         let word = &self.slot(index).word;
         // Relaxed, as in `drop`: the lock on the vacancies stands between the last resident and this one.
         let (generation, _) = split(word.load(Ordering::Relaxed));
@@ -177,7 +178,7 @@ impl<T> Pond<T> {
     /// Takes the connection that an event is about, if it is parked. If somebody has it, it is marked as woken, and they
     /// will see to what the event is about. `None` then, and when the connection is gone: neither is an error.
     pub fn take(&self, token: Token) -> Option<Owned<'_, T>> {
-        let slot = self.slots.get(usize::try_from(token.index).ok()?)?;
+        let slot = self.slots.get(token.index)?;
         let mut word = slot.word.load(Ordering::Relaxed);
         loop {
             let (generation, state) = split(word);
@@ -249,7 +250,7 @@ impl<T> Pond<T> {
 
     /// Connections that may be held.
     pub fn capacity(&self) -> usize {
-        self.slots.len()
+        self.slots.capacity()
     }
 
     fn take_by_deadline(&self, wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = Owned<'_, T>> {
@@ -284,7 +285,7 @@ impl<T> Pond<T> {
     }
 
     fn slot(&self, index: u32) -> &Slot<T> {
-        &self.slots[usize::try_from(index).expect("Linux has at least 32 bits")]
+        self.slots.get(index).expect("it was made when it was first given out")
     }
 
     fn milliseconds(&self, time: Instant) -> u64 {
@@ -359,12 +360,12 @@ impl<T> Slot<T> {
 
 impl Vacancies {
     /// The slot used last is taken first: its memory is warm, and the sweep's stretch stays short.
-    fn take(&mut self, slots: usize) -> Option<u32> {
+    fn take<T>(&mut self, slots: &Slots<Slot<T>>) -> Option<u32> {
         if let Some(index) = self.returned.pop() {
             return Some(index);
         }
         let index = self.fresh;
-        usize::try_from(index).ok().filter(|fresh| *fresh < slots)?;
+        slots.make(usize::try_from(index).ok().filter(|fresh| *fresh < slots.capacity())?, Slot::vacant);
         self.fresh += 1;
         Some(index)
     }

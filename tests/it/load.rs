@@ -7,6 +7,7 @@
 // What only one of the modules needs is no mistake.
 #![allow(dead_code)]
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -107,12 +108,26 @@ pub fn descriptors_after(pid: u32, first_clients: impl FnOnce()) -> usize {
     descriptors(pid)
 }
 
-/// How many of them are sockets: those it began with, and a connection each. (The kernel's list of connections leaves out
-/// those that are over and have yet to be closed.)
+/// How many of them are sockets: those it began with, and a connection each, also one that is over and has yet to be
+/// closed, which [`connections`] leaves out.
 pub fn sockets(pid: u32) -> usize {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("our own child shows its descriptors").flatten();
     let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
     targets.filter(|target| target.as_os_str().as_encoded_bytes().starts_with(b"socket:")).count()
+}
+
+/// How many of them are TCP connections that have both ends.
+pub fn connections(pid: u32) -> usize {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    // The fourth field is the state, in which 0A is LISTEN; the tenth is the number of the socket.
+    let numbers = tables.iter().flat_map(|table| table.lines()).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.get(9).filter(|_| fields[3] != "0A").map(|number| format!("socket:[{number}]"))
+    });
+    let numbers: HashSet<String> = numbers.collect();
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("our own child shows its descriptors").flatten();
+    let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
+    targets.filter(|target| target.to_str().is_some_and(|target| numbers.contains(target))).count()
 }
 
 /// The number that its next descriptor will have.

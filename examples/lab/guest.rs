@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::client::{self, Answer, Client, PATIENCE};
 use crate::patience::SMALL;
 use crate::subject::Subject;
-use crate::timeline::Track;
+use crate::timeline::{CONNECTS, Track};
 
 #[derive(Debug)]
 pub struct Guest {
@@ -47,7 +47,8 @@ impl Guest {
     }
 
     fn of(client: Client, track: Track, connects: (Instant, Instant)) -> Guest {
-        track.slice("connects", connects, json!({}));
+        let port = client.stream().local_addr().map_or(0, |address| address.port());
+        track.slice(CONNECTS, connects, json!({ "port": port }));
         let (came, answered) = connects;
         Guest { client, track, came, asked: VecDeque::new(), answered, ended: None }
     }

@@ -6,7 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::event::{Event, Phase};
@@ -14,6 +14,9 @@ use crate::timeline::Process;
 
 /// As `millpond --watch` wants to be asked: by a name of this machine.
 const QUESTION: &str = "GET /.millpond/trace.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Arrows of millpond's own have the numbers of connections, which are smaller.
+const FIRST_ARROW: u64 = 1 << 50;
 
 /// Somebody who watches a server, and what was seen last.
 #[derive(Debug, Default)]
@@ -43,6 +46,9 @@ impl Watcher {
 fn lay(trace: &Value, process: &Process) {
     let begun = nanoseconds(&trace["otherData"]["clock_monotonic_us_at_0"]);
     let later = begun.saturating_sub(process.timeline().monotonic_epoch());
+    // Those that lead from a client to where it is accepted.
+    let (clients, mut arrows) = (process.clients(), 0..);
+    let client_arrow = |phase, at| Event { phase, name: "client".to_owned(), at, args: json!({}) };
     let events = || trace["traceEvents"].as_array().into_iter().flatten();
     for lane in events().filter(|event| event["name"] == "thread_name") {
         let track = process.track(lane["args"]["name"].as_str().unwrap_or("lane"));
@@ -56,7 +62,16 @@ fn lay(trace: &Value, process: &Process) {
                 _ => continue,
             };
             let name = event["name"].as_str().unwrap_or_default().to_owned();
-            track.put(Event { phase, name, at: nanoseconds(&event["ts"]) + later, args: event["args"].clone() });
+            let event = Event { phase, name, at: nanoseconds(&event["ts"]) + later, args: event["args"].clone() };
+            if let Some(port) = event.args["port"].as_u64() {
+                let came = clients.get(&port).into_iter().flatten().filter(|(came, _)| *came < event.end());
+                if let Some((came, client)) = came.max_by_key(|(came, _)| *came) {
+                    let arrow = process.number(FIRST_ARROW + arrows.next().unwrap_or(0));
+                    client.put(client_arrow(Phase::Begin(arrow), *came));
+                    track.put(client_arrow(Phase::End(arrow), event.end()));
+                }
+            }
+            track.put(event);
         }
     }
 }

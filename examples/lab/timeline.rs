@@ -3,7 +3,7 @@
 //!
 //! *Invariant:* a track tells of one connection at a time, so its slices follow each other or lie within each other.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +18,9 @@ const TRACK_EVENTS_MAX: usize = 4_000;
 
 /// Tracks in a process, at most. Perfetto wants their numbers to differ over all processes.
 const TRACKS_MAX: usize = 10_000;
+
+/// The slice with which the track of a client begins. Among its `args` is its `port`.
+pub const CONNECTS: &str = "connects";
 
 /// All of it.
 #[derive(Clone, Debug)]
@@ -115,6 +118,18 @@ impl Process {
 
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
+    }
+
+    /// The moments at which clients begin to connect, and their tracks, by their ports.
+    pub fn clients(&self) -> HashMap<u64, Vec<(u64, Track)>> {
+        let mut clients: HashMap<u64, Vec<(u64, Track)>> = HashMap::new();
+        for (index, track) in self.timeline.lock()[self.index].tracks.iter().enumerate() {
+            for event in track.events.iter().filter(|event| event.name == CONNECTS) {
+                let port = event.args["port"].as_u64().unwrap_or(0);
+                clients.entry(port).or_default().push((event.at, Track { process: self.clone(), index }));
+            }
+        }
+        clients
     }
 
     /// A number by which things of this process are told from those of others.

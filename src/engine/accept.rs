@@ -232,7 +232,7 @@ fn admit<H: Handler>(mill: &Mill<H>, desk: &mut Desk, socket: OwnedFd, peer: Pee
     let Some(newcomer) = mill.pond.admit(Connection::new(mill.channels.open(Socket::new(socket)), peer, now)) else {
         return;
     };
-    desk.note_about::<H>(newcomer.token(), What::Accepted);
+    desk.note_about::<H>(newcomer.token(), What::Accepted(peer.port().into()));
     mill.rest.call_if_needed(|| mill.pond.occupied());
     let wait = Wait { until: Some(now + mill.service.limits.idle_timeout), kind: Kind::Idle };
     // Parked first: what has come by now is an event at once, and must find somebody. By then a worker may have closed

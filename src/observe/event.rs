@@ -7,8 +7,8 @@ pub enum What {
     Rests,
     /// So many connections were ready.
     Woke(u32),
-    /// A connection was accepted.
-    Accepted,
+    /// A connection was accepted, from a client of that port; 0 on a Unix socket.
+    Accepted(u32),
     /// A worker took a connection that was ready.
     Took,
     /// It received so many bytes.
@@ -75,7 +75,7 @@ impl What {
         match self {
             What::Rests => (1, 0),
             What::Woke(count) => (2, count),
-            What::Accepted => (3, 0),
+            What::Accepted(port) => (3, port),
             What::Took => (4, 0),
             What::Received(bytes) => (5, bytes),
             What::Answered(status) => (6, status),
@@ -94,7 +94,7 @@ impl What {
         Some(match kind {
             1 => What::Rests,
             2 => What::Woke(value),
-            3 => What::Accepted,
+            3 => What::Accepted(value),
             4 => What::Took,
             5 => What::Received(value),
             6 => What::Answered(value),

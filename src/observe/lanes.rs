@@ -248,7 +248,7 @@ impl Pen {
     fn count(&mut self, what: What) {
         let counts = &self.lane.counts;
         match what {
-            What::Accepted => add(&counts.accepted, 1),
+            What::Accepted(_) => add(&counts.accepted, 1),
             What::Took => {
                 add(&counts.turns, 1);
                 self.turns += 1;

@@ -22,6 +22,14 @@ impl Peer {
             Peer::Unix => None,
         }
     }
+
+    /// Its port; 0, which no client has, of a Unix socket.
+    pub fn port(&self) -> u16 {
+        match self {
+            Peer::Ip(address) => address.port(),
+            Peer::Unix => 0,
+        }
+    }
 }
 
 /// An IPv4 client of a socket for both families is what it is, so that one client has one address.

@@ -41,6 +41,8 @@ impl Page {
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank");
+        // It is ended without a chance to tidy up: what it leaves is to go with its profile.
+        command.env("TMPDIR", profile.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut browser = command.spawn().expect("chromium runs");
         let (say, said) = mpsc::channel();

@@ -205,7 +205,7 @@ impl Trace {
     }
 
     /// Millpond accepts nobody before the first client begins to connect, nor after that one is answered: its clock and
-    /// the lab's are one.
+    /// the lab's are one. From where a client connects, an arrow leads to where it is accepted.
     fn assert_lanes_lie_beside_their_clients(&self) {
         for accept in self.0.iter().filter(|track| track.name == "accept" && track.slices("accept").count() > 1) {
             let clients = || self.tracks(&accept.process, "").filter(|track| track.slices("connects").count() > 0);
@@ -217,6 +217,11 @@ impl Trace {
                 "{}: {came:?} {accepted:?} {answered:?}",
                 accept.process
             );
+            let ends = |track: &Track, phase: &str| {
+                track.events.iter().filter(|event| event.phase == phase && event.name == "client").count()
+            };
+            let (begun, ended) = (clients().map(|track| ends(track, "s")).sum::<usize>(), ends(accept, "f"));
+            assert!(begun == ended && ended >= 1, "{}: {begun} arrows, of which {ended} arrive", accept.process);
         }
     }
 

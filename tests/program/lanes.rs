@@ -20,7 +20,7 @@ fn every_event_is_read_as_it_was_written() {
     let all = [
         What::Rests,
         What::Woke(7),
-        What::Accepted,
+        What::Accepted(65_535),
         What::Took,
         What::Received(u32::MAX),
         What::Answered(304),

@@ -64,9 +64,19 @@ struct Entry<'e> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Details<'e> {
-    Name { name: &'e str },
-    Batch { ready: u32 },
-    Turn { connection: &'e str, what: &'e str },
+    Name {
+        name: &'e str,
+    },
+    Batch {
+        ready: u32,
+    },
+    Turn {
+        connection: &'e str,
+        what: &'e str,
+        /// The client's, of what begins with its accept.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        port: Option<u32>,
+    },
 }
 
 /// What has been written of a trace.
@@ -187,10 +197,14 @@ fn add_slice(stretch: &Stretch, out: &mut Text) {
         _ => None,
     });
     let name = name.unwrap_or_else(|| match stretch.what.last() {
-        Some(What::Accepted) => "accept".to_owned(),
+        Some(What::Accepted(_)) => "accept".to_owned(),
         Some(What::Took) => "take".to_owned(),
         Some(What::Closed(_)) => "close".to_owned(),
         _ => "turn".to_owned(),
+    });
+    let port = stretch.what.iter().find_map(|what| match what {
+        What::Accepted(port) => Some(*port),
+        _ => None,
     });
     let what: Vec<String> = stretch.what.iter().map(|what| words(*what)).collect();
     out.put(&Entry {
@@ -198,7 +212,7 @@ fn add_slice(stretch: &Stretch, out: &mut Text) {
         cat: Some("turn"),
         ts: Some(micros(stretch.begin)),
         dur: Some(micros(stretch.end - stretch.begin)),
-        args: Some(Details::Turn { connection: &stay(stretch.connection), what: &what.join(", ") }),
+        args: Some(Details::Turn { connection: &stay(stretch.connection), what: &what.join(", "), port }),
         ..Entry::of(stretch.thread)
     });
 }
@@ -211,7 +225,7 @@ fn words(what: What) -> String {
     match what {
         What::Rests => "rests".to_owned(),
         What::Woke(ready) => format!("woke for {ready}"),
-        What::Accepted => "accepted".to_owned(),
+        What::Accepted(port) => format!("accepted from port {port}"),
         What::Took => "took".to_owned(),
         What::Received(bytes) => format!("received {bytes} bytes"),
         What::Parsed => "parsed".to_owned(),

@@ -259,7 +259,9 @@ impl<S: Stream> Connection<S> {
             Err(bad) => return self.refuse_head(bad, desk, service),
         };
         notes::write::<H>(&mut desk.pen, What::Parsed);
-        let context = Context { peer: self.peer, now: desk.wall, received: desk.now };
+        // The last byte had come by then, and for all that wait for a turn from the same batch that is one moment, so that
+        // one look does for them all.
+        let context = Context { peer: self.peer, now: desk.wall, received: self.quiet_since };
         let asked = Asked::of(&request);
         let own = if service.has_own() { self.own(&request, service) } else { None };
         let at_hand = match (own, desk.patience) {

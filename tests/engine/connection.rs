@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::net::SocketAddr;
 use std::panic;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use millpond::config::{self, Limits};
@@ -525,6 +525,39 @@ fn a_turn_without_patience_leaves_what_may_wait_for_a_disk_and_goes_on_there_wit
             assert!(is_idle(bench.turn_after(Arrival::Nothing, &service)), "{name}");
         }
         assert!(sent(bench.connection.stream_mut()) == whole, "{name}, from another desk");
+    }
+}
+
+/// A handler that notes when requests had been received, and has nothing in memory.
+#[derive(Default)]
+struct Notes(Mutex<Vec<Instant>>);
+
+impl Handler for Notes {
+    fn respond(&self, request: &RequestHead<'_>, context: &Context) -> Answer {
+        self.0.lock().expect("no panic under this lock").push(context.received);
+        echo(request, context).into()
+    }
+}
+
+/// What is seen after that moment is not too old, and one look does for all that were received by then: so it is no later
+/// for who has to wait for a turn, and no earlier than the last byte.
+#[test]
+fn a_request_has_been_received_when_its_last_byte_had_come() {
+    let (head, rest) = ("GET /a HT", "TP/1.1\r\nHost: x\r\n\r\n");
+    for (name, pieces) in [("whole", vec![head.to_owned() + rest]), ("in two pieces", vec![head.into(), rest.into()])] {
+        let Service { limits, drain, fields, access_log, health, watch, .. } = patient();
+        let service = Service { handler: Notes::default(), limits, drain, fields, access_log, health, watch };
+        let mut bench = Bench::new(MemoryStream::sending(pieces));
+        bench.desk.patience = Patience::None;
+        // Half a head parks it, with an earlier time.
+        while bench.turn(&service) != Outcome::MayWait {}
+        let received = bench.desk.now;
+        bench.connection.leave(&mut bench.desk.seat);
+        bench.desk = Desk::new();
+        assert!(is_idle(bench.turn_after(Arrival::Nothing, &service)), "{name}");
+        let noted = service.handler.0.into_inner().expect("no panic under this lock");
+        assert_eq!(noted, [received], "{name}");
+        assert!(noted[0] < bench.desk.now, "{name}: the turn is later");
     }
 }
 

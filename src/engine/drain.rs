@@ -111,13 +111,17 @@ fn wait_for_the_last_bytes<H: Handler>(mill: &Mill<H>, backlogs: &[Backlog], dea
         Backlog::Unix(_) => None,
     };
     let (mut least, mut moved) = (u64::MAX, Instant::now());
-    loop {
-        let (left, now) = (backlogs.iter().filter_map(left_behind).sum(), Instant::now());
+    for looks in 0_u64.. {
+        let (left, now) = (backlogs.iter().filter_map(left_behind).sum::<u64>(), Instant::now());
         if left < least {
             (least, moved) = (left, now);
         }
         if left == 0 || now >= deadline.min(moved + config::LAST_BYTES_PATIENCE) {
             return;
+        }
+        // The first finds what is on its way to everybody.
+        if looks == 1 {
+            log::info!("waiting while clients take the last {left} bytes of what was sent to them");
         }
         thread::sleep(config::DRAIN_SWEEP_INTERVAL);
     }

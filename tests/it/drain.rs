@@ -227,7 +227,9 @@ fn waits_for_the_last_bytes(more_fields: &str) {
     assert_eq!(load::silence(&mut held.finish(), PATIENCE), Silence::Closed);
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
     assert_took(since.elapsed(), Duration::ZERO..AT_ONCE);
-    assert_summary(&server.stderr_to_end(), 0, 0);
+    let stderr = server.stderr_to_end();
+    assert!(String::from_utf8_lossy(&stderr).contains("waiting while clients take the last "), "it says why it stays");
+    assert_summary(&stderr, 0, 0);
 }
 
 #[test]

@@ -21,9 +21,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::accept::{self, Swept};
 use super::connection::Outcome;
 use super::desk::Desk;
-use super::listen::Listener;
+use super::listen::{Address, Listener};
 use super::mill::Mill;
-use super::send_queue::Backlog;
 use super::{CloseReason, Handler, sweep};
 use crate::config;
 use crate::observe::event::What;
@@ -47,7 +46,7 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
     for listener in &listeners {
         accept_the_queue(mill, listener, desk);
     }
-    let backlogs: Vec<Backlog> = listeners.iter().filter_map(Listener::backlog).collect();
+    let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
     drop(listeners);
     let deadline = begun + mill.service.limits.drain_timeout;
     wait_for_all(mill, desk, deadline);
@@ -61,7 +60,7 @@ pub fn drain<H: Handler>(mill: &Mill<H>, listeners: Vec<Listener>, desk: &mut De
         desk.note_about::<H>(connection.token(), What::Closed(CloseReason::Cut.number()));
         connection.abandon(&mill.service);
     }
-    wait_for_the_last_bytes(mill, &backlogs, deadline);
+    wait_for_the_last_bytes(mill, &addresses, deadline);
     Drained { took: begun.elapsed(), finished: request.responses_finished(), cut }
 }
 
@@ -105,14 +104,14 @@ fn wait_for_all<H: Handler>(mill: &Mill<H>, desk: &mut Desk, deadline: Instant) 
 
 /// Until clients have taken what is left of closed connections, as long as that moves: one that has gone away without a
 /// word takes nothing.
-fn wait_for_the_last_bytes<H: Handler>(mill: &Mill<H>, backlogs: &[Backlog], deadline: Instant) {
-    let left_behind = |backlog: &Backlog| match backlog {
-        Backlog::Tcp(local) => mill.send_queues.left_behind(*local),
-        Backlog::Unix(_) => None,
+fn wait_for_the_last_bytes<H: Handler>(mill: &Mill<H>, addresses: &[Address], deadline: Instant) {
+    let left_behind = |address: &Address| match address {
+        Address::Ip(local) => mill.send_queues.left_behind(*local),
+        Address::Unix(_) => None,
     };
     let (mut least, mut moved) = (u64::MAX, Instant::now());
     for looks in 0_u64.. {
-        let (left, now) = (backlogs.iter().filter_map(left_behind).sum::<u64>(), Instant::now());
+        let (left, now) = (addresses.iter().filter_map(left_behind).sum::<u64>(), Instant::now());
         if left < least {
             (least, moved) = (left, now);
         }

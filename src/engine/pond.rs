@@ -365,7 +365,7 @@ impl Vacancies {
             return Some(index);
         }
         let index = self.fresh;
-        slots.make(usize::try_from(index).ok().filter(|fresh| *fresh < slots.capacity())?, Slot::vacant);
+        slots.make(index, Slot::vacant)?;
         self.fresh += 1;
         Some(index)
     }

@@ -35,8 +35,10 @@ impl<T> Slots<T> {
         Some(&self.pieces.get(index / PIECE)?.get()?[index % PIECE])
     }
 
-    /// Has the place with that number made, and those near it. There must be one of that number.
-    pub fn make(&self, index: usize, mut place: impl FnMut() -> T) {
-        self.pieces[index / PIECE].get_or_init(|| Box::new(array::from_fn(|_| place())));
+    /// Has the place with that number made, and those near it; none if there may be none of that number.
+    pub fn make(&self, index: u32, mut place: impl FnMut() -> T) -> Option<&T> {
+        let index = usize::try_from(index).ok().filter(|index| *index < self.capacity)?;
+        let piece = self.pieces[index / PIECE].get_or_init(|| Box::new(array::from_fn(|_| place())));
+        Some(&piece[index % PIECE])
     }
 }

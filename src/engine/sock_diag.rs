@@ -1,6 +1,6 @@
 //! What the kernel is asked about its sockets, and where its answers stand: netlink messages as sock_diag(7) has them.
 //!
-//! The server asks about one socket at a time; who learns from it (`examples/lab`) about all of a port.
+//! It is asked about one socket, or about all that have a port.
 //!
 //! Numbers of netlink are in the machine's order, ports and addresses in the network's.
 

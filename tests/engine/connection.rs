@@ -56,6 +56,12 @@ pub fn patient() -> Service<impl Handler> {
     service(LONG, LONG)
 }
 
+/// The same for another handler.
+fn patient_with<H: Handler>(handler: H) -> Service<H> {
+    let Service { limits, drain, fields, access_log, health, watch, .. } = patient();
+    Service { handler, limits, drain, fields, access_log, health, watch }
+}
+
 fn echo(request: &RequestHead<'_>, _: &Context) -> Response {
     let RequestTarget::Resource { path, query } = &request.target else { return Response::empty(Status::OK) };
     let name = String::from_utf8_lossy(path.relative().unwrap_or_default()).into_owned();
@@ -503,8 +509,7 @@ fn a_turn_without_patience_leaves_what_may_wait_for_a_disk_and_goes_on_there_wit
         ("content too large to be read at once", get("file?100000"), String::new(), false),
     ];
     for (name, requests, at_once, is_done) in rows {
-        let Service { limits, drain, fields, access_log, health, watch, .. } = patient();
-        let service = Service { handler: Remembers, limits, drain, fields, access_log, health, watch };
+        let service = patient_with(Remembers);
         let whole = sent(&Bench::new(MemoryStream::sending([requests.clone()])).run(&service).1);
 
         let mut bench = Bench::new(MemoryStream::sending([requests.clone()]));
@@ -545,8 +550,7 @@ impl Handler for Notes {
 fn a_request_has_been_received_when_its_last_byte_had_come() {
     let (head, rest) = ("GET /a HT", "TP/1.1\r\nHost: x\r\n\r\n");
     for (name, pieces) in [("whole", vec![head.to_owned() + rest]), ("in two pieces", vec![head.into(), rest.into()])] {
-        let Service { limits, drain, fields, access_log, health, watch, .. } = patient();
-        let service = Service { handler: Notes::default(), limits, drain, fields, access_log, health, watch };
+        let service = patient_with(Notes::default());
         let mut bench = Bench::new(MemoryStream::sending(pieces));
         bench.desk.patience = Patience::None;
         // Half a head parks it, with an earlier time.

@@ -111,9 +111,7 @@ pub fn descriptors_after(pid: u32, first_clients: impl FnOnce()) -> usize {
 /// How many of them are sockets: those it began with, and a connection each, also one that is over and has yet to be
 /// closed, which [`connections`] leaves out.
 pub fn sockets(pid: u32) -> usize {
-    let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("our own child shows its descriptors").flatten();
-    let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
-    targets.filter(|target| target.as_os_str().as_encoded_bytes().starts_with(b"socket:")).count()
+    targets(pid).filter(|target| target.as_os_str().as_encoded_bytes().starts_with(b"socket:")).count()
 }
 
 /// How many of them are TCP connections that have both ends.
@@ -125,9 +123,13 @@ pub fn connections(pid: u32) -> usize {
         fields.get(9).filter(|_| fields[3] != "0A").map(|number| format!("socket:[{number}]"))
     });
     let numbers: HashSet<String> = numbers.collect();
+    targets(pid).filter(|target| target.to_str().is_some_and(|target| numbers.contains(target))).count()
+}
+
+/// What each of its descriptors leads to.
+fn targets(pid: u32) -> impl Iterator<Item = PathBuf> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("our own child shows its descriptors").flatten();
-    let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
-    targets.filter(|target| target.to_str().is_some_and(|target| numbers.contains(target))).count()
+    links.filter_map(|link| fs::read_link(link.path()).ok())
 }
 
 /// The number that its next descriptor will have.

@@ -16,12 +16,18 @@ fn start(site: &Site) -> Server {
     Server::start(site.root(), &["--watch", "--workers", "1", "--access-log", "off"])
 }
 
-#[test]
-fn a_wait_begins_when_the_kernel_has_the_request_and_is_no_service() {
+/// A client that has been answered once.
+fn served() -> (Site, Server, Client) {
     let site = site();
     let server = start(&site);
     let mut client = Client::connect(&server);
     assert_eq!(client.ask(get("/hello.txt", "")).status, 200);
+    (site, server, client)
+}
+
+#[test]
+fn a_wait_begins_when_the_kernel_has_the_request_and_is_no_service() {
+    let (_site, server, mut client) = served();
     stop(&server);
     let since = Instant::now();
     client.send(get("/hello.txt", ""));
@@ -56,10 +62,7 @@ fn a_wait_begins_when_the_kernel_has_the_request_and_is_no_service() {
 /// Who asks the kernel when something came is told of a reset, once: then who reads would hear of an end.
 #[test]
 fn a_reset_is_no_end_for_who_is_watched_either() {
-    let site = site();
-    let server = start(&site);
-    let mut client = Client::connect(&server);
-    assert_eq!(client.ask(get("/hello.txt", "")).status, 200);
+    let (_site, server, client) = served();
     rustix::net::sockopt::set_socket_linger(client.stream(), Some(Duration::ZERO)).expect("a socket can be reset");
     drop(client);
     wait_until(PATIENCE, "the reset is counted as one", || {
